@@ -1,0 +1,55 @@
+// Bundles src into dist with esbuild: the command-line program and its child processes.
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+const newest = (directory) =>
+  Math.max(
+    ...readdirSync(directory, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => statSync(`${entry.parentPath ?? entry.path}/${entry.name}`).mtimeMs),
+  );
+
+const isBuilt = () => {
+  const built = statSync(`${root}dist/main.js`, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const sources = ['src', 'scripts', 'package-lock.json'].map((name) =>
+    name.includes('.') ? statSync(root + name).mtimeMs : newest(root + name),
+  );
+  return built > Math.max(...sources);
+};
+
+export async function build() {
+  const esbuild = await import('esbuild');
+  const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
+  const common = { absWorkingDir: root, bundle: true, logLevel: 'warning' };
+  await Promise.all([
+    esbuild.build({
+      ...common,
+      entryPoints: {
+        main: 'src/main.ts',
+        kinesis: 'src/emulator/kinesis/main.ts',
+        'model-server': 'src/emulator/model/main.ts',
+      },
+      outdir: 'dist',
+      platform: 'node',
+      target: 'node20',
+      format: 'esm',
+      splitting: true,
+      packages: 'external',
+      sourcemap: true,
+      define: { 'process.env.KVS_INFERENCE_VERSION': JSON.stringify(version) },
+    }),
+  ]);
+}
+
+export async function ensureBuilt() {
+  if (!isBuilt()) await build();
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { ensureInstalled } = await import('./install.mjs');
+  ensureInstalled();
+  rmSync(`${root}dist`, { recursive: true, force: true });
+  await build();
+}

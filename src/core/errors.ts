@@ -1,0 +1,48 @@
+/** An error of this program: what went wrong (`code`), with what (`details`), and whether trying again can help. */
+export class KvsInferenceError extends Error {
+  override readonly name: string = 'KvsInferenceError';
+  readonly code: string;
+  readonly retryable: boolean;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(
+    code: string,
+    message: string,
+    options: { cause?: unknown; retryable?: boolean; details?: Record<string, unknown> } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.retryable = options.retryable ?? false;
+    this.details = options.details ?? {};
+  }
+}
+
+/** Bad arguments or bad configuration: the command-line program prints the message and exits with code 2. */
+export class UsageError extends KvsInferenceError {
+  override readonly name = 'UsageError';
+
+  constructor(message: string, options: { cause?: unknown; details?: Record<string, unknown> } = {}) {
+    super('USAGE', message, options);
+  }
+}
+
+/** An AWS error's name as the service spells it (`ThrottlingException`), or the Node.js code (`ECONNRESET`). */
+export function errorName(error: unknown): string {
+  if (!(error instanceof Error)) return 'Unknown';
+  const { code } = error as { code?: unknown };
+  const isGeneric = error.name === 'Error' || error.name === 'TypeError' || error.name === 'SystemError';
+  return isGeneric && typeof code === 'string' ? code : error.name;
+}
+
+export function errorMessage(error: unknown): string {
+  return error instanceof Error ? error.message || error.name : String(error);
+}
+
+export function isAbortError(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
+}
+
+/** Makes a `switch` over a union exhaustive at compile time. */
+export function assertNever(value: never): never {
+  throw new Error(`Unexpected value: ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,45 @@
+import type { Clock } from './clock.ts';
+
+export interface RetryOptions {
+  clock: Clock;
+  signal?: AbortSignal | undefined;
+  /** Attempts in all, the first included; `Infinity` retries until `signal` aborts. */
+  attempts: number;
+  baseDelayMillis: number;
+  maxDelayMillis: number;
+  isRetryable: (error: unknown) => boolean;
+  /** Called before each wait, so that no retry is silent. */
+  onRetry?: (error: unknown, attempt: number, delayMillis: number) => void;
+}
+
+/**
+ * The delay before attempt `attempt + 1`: exponential with full jitter
+ * (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
+ */
+export function fullJitter(
+  attempt: number,
+  options: { baseDelayMillis: number; maxDelayMillis: number },
+  random: () => number = Math.random,
+): number {
+  const ceiling = Math.min(options.maxDelayMillis, options.baseDelayMillis * 2 ** (attempt - 1));
+  return Math.round(random() * ceiling);
+}
+
+/** Runs `operation` until it succeeds, its error is not retryable, or the attempts are used up. */
+export async function retry<T>(
+  operation: (attempt: number) => Promise<T>,
+  options: RetryOptions,
+): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    options.signal?.throwIfAborted();
+    try {
+      return await operation(attempt);
+    } catch (error) {
+      const isLast = attempt >= options.attempts;
+      if (isLast || options.signal?.aborted || !options.isRetryable(error)) throw error;
+      const delayMillis = fullJitter(attempt, options);
+      options.onRetry?.(error, attempt, delayMillis);
+      await options.clock.sleep(delayMillis, options.signal);
+    }
+  }
+}
