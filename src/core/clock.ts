@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { KvsInferenceError } from './errors.ts';
 
 /** Where all time comes from, so that tests never wait. */
 export interface Clock {
@@ -17,3 +18,41 @@ export const systemClock: Clock = {
     await delay(millis, undefined, signal === undefined ? {} : { signal });
   },
 };
+
+/**
+ * Runs `operation` with a signal that aborts after `millis`, or with `signal`. Leaves neither timer nor listener.
+ *
+ * @throws {KvsInferenceError} TIMEOUT in place of whatever the operation throws when its time is up
+ */
+export async function withTimeout<T>(
+  clock: Clock,
+  millis: number,
+  signal: AbortSignal,
+  operation: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  signal.throwIfAborted();
+  const controller = new AbortController();
+  const finished = new AbortController();
+  const abort = () => controller.abort(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  let isTimeUp = false;
+  clock.sleep(millis, finished.signal).then(
+    () => {
+      isTimeUp = true;
+      controller.abort();
+    },
+    () => undefined,
+  );
+  try {
+    return await operation(controller.signal);
+  } catch (error) {
+    if (!isTimeUp || signal.aborted) throw error;
+    throw new KvsInferenceError('TIMEOUT', `no answer within ${millis} ms`, {
+      cause: error,
+      retryable: true,
+    });
+  } finally {
+    finished.abort();
+    signal.removeEventListener('abort', abort);
+  }
+}

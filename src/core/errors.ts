@@ -26,13 +26,15 @@ export class UsageError extends KvsInferenceError {
   }
 }
 
-/** An AWS error's name as the service spells it (`ThrottlingException`), or the Node.js code (`ECONNRESET`). */
+/** An AWS error's name as the service spells it (`ThrottlingException`), or Node.js's or our own code. */
 export function errorName(error: unknown): string {
   if (!(error instanceof Error)) return 'Unknown';
   const { code } = error as { code?: unknown };
-  const isGeneric = error.name === 'Error' || error.name === 'TypeError' || error.name === 'SystemError';
-  return isGeneric && typeof code === 'string' ? code : error.name;
+  return GENERIC_NAMES.has(error.name) && typeof code === 'string' ? code : error.name;
 }
+
+/** Names that say less than the error's code. */
+const GENERIC_NAMES = new Set(['Error', 'TypeError', 'SystemError', 'KvsInferenceError']);
 
 export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message || error.name : String(error);

@@ -3,15 +3,24 @@ import { ElementId } from '../matroska/elements.ts';
 
 type Content = Buffer | string | number | readonly Buffer[];
 
-/** An element of known size. Numbers become unsigned integers of 1-8 bytes, texts UTF-8. */
-export function element(id: number, content: Content): Buffer {
+/**
+ * An element of known size. Numbers become unsigned integers of 1-8 bytes, texts UTF-8.
+ *
+ * @param sizeBytes width of the size, 1-8 bytes; by default the narrowest
+ */
+export function element(id: number, content: Content, sizeBytes?: number): Buffer {
   const data = contentBytes(content);
-  return Buffer.concat([unsigned(id), tools.writeVint(data.length), data]);
+  const size = sizeBytes === undefined ? tools.writeVint(data.length) : vint(BigInt(data.length), sizeBytes);
+  return Buffer.concat([unsigned(id), size, data]);
 }
 
-/** The header of a master of unknown size: everything that follows and can stand in it is its content. */
-export function unknownSizeHeader(id: number): Buffer {
-  return Buffer.concat([unsigned(id), Buffer.from('01ffffffffffffff', 'hex')]);
+/**
+ * The header of a master of unknown size: everything that follows and can stand in it is its content.
+ *
+ * @param sizeBytes width of the size, 1-8 bytes
+ */
+export function unknownSizeHeader(id: number, sizeBytes = 8): Buffer {
+  return Buffer.concat([unsigned(id), vint(2n ** BigInt(7 * sizeBytes) - 1n, sizeBytes)]);
 }
 
 /** The EBML header that starts every Matroska document (RFC 8794, 11.2.1). */
@@ -25,25 +34,44 @@ export const EBML_HEADER = element(ElementId.EBML, [
   element(0x4285, 2), // DocTypeReadVersion
 ]);
 
-/** One Tags element with a SimpleTag for each entry. */
-export function tagsElement(tags: Readonly<Record<string, string>>): Buffer {
-  const simpleTags = Object.entries(tags).map(([name, value]) =>
-    element(ElementId.SimpleTag, [element(ElementId.TagName, name), element(ElementId.TagString, value)]),
-  );
-  return element(ElementId.Tags, [element(ElementId.Tag, simpleTags)]);
+/** One Tags element with a SimpleTag for each entry. All sizes have the same width, by default the narrowest. */
+export function tagsElement(tags: Readonly<Record<string, string>>, sizeBytes?: number): Buffer {
+  const simpleTags = Object.entries(tags).map(([name, value]) => {
+    const parts = [
+      element(ElementId.TagName, name, sizeBytes),
+      element(ElementId.TagString, value, sizeBytes),
+    ];
+    return element(ElementId.SimpleTag, parts, sizeBytes);
+  });
+  return element(ElementId.Tags, [element(ElementId.Tag, simpleTags, sizeBytes)], sizeBytes);
 }
 
 /** A SimpleBlock without lacing. `timecode` is relative to the Cluster, in units of TimestampScale. */
-export function simpleBlock(block: {
+export function simpleBlock(
+  block: { trackNumber: number; timecode: number; keyFrame: boolean; payload: Buffer },
+  sizeBytes?: number,
+): Buffer {
+  const content = [blockHeader(block, block.keyFrame ? 0x80 : 0), block.payload];
+  return element(ElementId.SimpleBlock, content, sizeBytes);
+}
+
+/** A BlockGroup with one Block without lacing. Only what refers to no other block is a key frame. */
+export function blockGroup(block: {
   trackNumber: number;
   timecode: number;
   keyFrame: boolean;
   payload: Buffer;
 }): Buffer {
+  const parts = [element(ElementId.Block, [blockHeader(block, 0), block.payload])];
+  if (!block.keyFrame) parts.push(element(ElementId.ReferenceBlock, 1));
+  return element(ElementId.BlockGroup, parts);
+}
+
+function blockHeader({ trackNumber, timecode }: { trackNumber: number; timecode: number }, flags: number) {
   const header = Buffer.alloc(3);
-  header.writeInt16BE(block.timecode);
-  header[2] = block.keyFrame ? 0x80 : 0;
-  return element(ElementId.SimpleBlock, [tools.writeVint(block.trackNumber), header, block.payload]);
+  header.writeInt16BE(timecode);
+  header[2] = flags;
+  return Buffer.concat([tools.writeVint(trackNumber), header]);
 }
 
 function contentBytes(content: Content): Buffer {
@@ -55,4 +83,10 @@ function contentBytes(content: Content): Buffer {
 function unsigned(value: number): Buffer {
   const hex = value.toString(16);
   return Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, 'hex');
+}
+
+function vint(value: bigint, bytes: number): Buffer {
+  const buffer = Buffer.alloc(8);
+  buffer.writeBigUInt64BE((2n ** BigInt(7 * bytes)) | value);
+  return buffer.subarray(8 - bytes);
 }

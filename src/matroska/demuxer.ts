@@ -39,6 +39,8 @@ export interface Frame {
   readonly invisible: boolean;
   readonly discardable: boolean;
   readonly lacing: Lacing;
+  /** Ordinal of the frame in its block, from 0; above 0 only with lacing. */
+  readonly laceIndex: number;
   /** A view into the chunk where one chunk holds the frame: copy what you keep. */
   readonly payload: Buffer;
 }
@@ -250,7 +252,7 @@ export class MatroskaDemuxer {
     const { trackNumber, timecode } = block;
     const track = this.#tracks.get(trackNumber);
     const millisPerUnit = this.#timestampScale / 1_000_000;
-    for (const payload of block.payloads) {
+    for (const [laceIndex, payload] of block.payloads.entries()) {
       const index = this.#frameCounts.get(trackNumber) ?? 0;
       this.#frameCounts.set(trackNumber, index + 1);
       const frame: Frame = {
@@ -263,6 +265,7 @@ export class MatroskaDemuxer {
         invisible: block.invisible,
         discardable: block.discardable,
         lacing: block.lacing,
+        laceIndex,
         payload: track?.strippedHeader == null ? payload : Buffer.concat([track.strippedHeader, payload]),
       };
       yield { type: 'frame', frame };

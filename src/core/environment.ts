@@ -1,0 +1,22 @@
+/** What the program takes from its environment; the AWS SDK reads its own variables itself. */
+export interface Environment {
+  /** Name of the SSM parameter that holds the configuration. */
+  readonly configParameter: string | null;
+  readonly logLevel: string;
+}
+
+/** The version that the bundler puts in; a run from sources has none. */
+export const VERSION: string = process.env['KVS_INFERENCE_VERSION'] ?? 'development';
+
+/** The only reader of `process.env` (the child processes of the emulator and the Lambda have their own). */
+export function readEnvironment(environment: NodeJS.ProcessEnv = process.env): Environment {
+  return {
+    configParameter: environment['CONFIG_PARAMETER'] || null,
+    logLevel: environment['LOG_LEVEL'] || 'info',
+  };
+}
+
+/** The AWS SDK's note on coming Node.js versions is for who runs the service, not for who tries a command. */
+export function silenceSdkVersionNote(): void {
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
+}
