@@ -38,8 +38,3 @@ export const resultRecordSchema = z
 export type ResultRecord = z.infer<typeof resultRecordSchema>;
 
 export const RESULT_SCHEMA_VERSION = 1;
-
-/** What makes a repeat recognisable: the same frame always gets the same id. */
-export function resultId(streamName: string, fragmentNumber: string, frameIndex: number): string {
-  return `${streamName}/${fragmentNumber}/${frameIndex}`;
-}

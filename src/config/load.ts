@@ -1,0 +1,30 @@
+import { GetParameterCommand, ParameterNotFound, type SSMClient } from '@aws-sdk/client-ssm';
+import { errorMessage, errorName, KvsInferenceError, UsageError } from '../core/errors.ts';
+
+/** The one call of SSM that is needed. */
+export type ParameterReader = Pick<SSMClient, 'send'>;
+
+/**
+ * Reads the text of an SSM parameter
+ * (https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html).
+ *
+ * @throws {UsageError} if there is no such parameter
+ * @throws {KvsInferenceError} PARAMETER_UNREADABLE for any other failure
+ */
+export async function readParameter(ssm: ParameterReader, name: string): Promise<string> {
+  try {
+    const { Parameter } = await ssm.send(new GetParameterCommand({ Name: name, WithDecryption: true }));
+    return Parameter?.Value ?? '';
+  } catch (error) {
+    if (error instanceof ParameterNotFound || errorName(error) === 'ParameterNotFound') {
+      throw new UsageError(`ssm:${name}: there is no such parameter`, { cause: error });
+    }
+    const problem = `ssm:${name} cannot be read: ${errorName(error)}: ${errorMessage(error)}`;
+    throw new KvsInferenceError('PARAMETER_UNREADABLE', problem, { cause: error, retryable: true });
+  }
+}
+
+/** Where the leases are kept when the configuration does not say: `/team/my-app` → `my-app`. */
+export function defaultLeaseTable(parameterName: string): string {
+  return parameterName.split('/').filter(Boolean).at(-1) ?? parameterName;
+}

@@ -1,0 +1,103 @@
+/** Progress of a stream: everything up to and with this fragment is done. */
+export interface Checkpoint {
+  readonly fragmentNumber: string;
+  readonly serverTimestampMillis: number | null;
+  /** I-frames of the stream up to and with this fragment: what the sampler goes on from. */
+  readonly iFrameCounter: number;
+}
+
+interface TrackedFragment {
+  readonly fragmentNumber: string;
+  readonly serverTimestampMillis: number | null;
+  /** The counter after the fragment; null while its trailing tags have not been seen. */
+  iFrameCounterAfter: number | null;
+  /** Index of each sampled frame that was handed on, and whether it is done. */
+  readonly frames: Map<number, 'underWay' | 'done'>;
+}
+
+/**
+ * Decides how far a stream's checkpoint may move: past a fragment only when its trailing tags have been seen and
+ * every sampled frame of it, and of all fragments before it, is published or recorded as failed. Pure.
+ *
+ * It does not promise that each frame is handed on once: after a crash what was done since the last written
+ * checkpoint is done again. While the process lives it is, also where a fragment is read more than once.
+ */
+export class CheckpointTracker {
+  /** In the order of the stream; the first is the oldest that is not done. */
+  readonly #fragments = new Map<string, TrackedFragment>();
+  #checkpoint: Checkpoint | null;
+
+  constructor(checkpoint: Checkpoint | null) {
+    this.#checkpoint = checkpoint;
+  }
+
+  /** The furthest point that everything is done up to; null before the first. Never moves back. */
+  get checkpoint(): Checkpoint | null {
+    return this.#checkpoint;
+  }
+
+  /** Sampled frames that are handed on and not done. */
+  get framesUnderWay(): number {
+    let count = 0;
+    for (const { frames } of this.#fragments.values()) {
+      for (const state of frames.values()) if (state === 'underWay') count += 1;
+    }
+    return count;
+  }
+
+  /**
+   * A fragment's frames follow; for the second time, if its first reading was cut.
+   *
+   * @returns the fragments before it that were cut and never read again: the service no longer has them. They
+   *   count as complete, so that they do not hold the checkpoint for ever.
+   */
+  start(fragmentNumber: string, serverTimestampMillis: number | null, iFrameCounterBefore: number): string[] {
+    if (this.#fragments.has(fragmentNumber)) return [];
+    const cut = [...this.#fragments.values()].filter((fragment) => fragment.iFrameCounterAfter === null);
+    for (const fragment of cut) fragment.iFrameCounterAfter = iFrameCounterBefore;
+    this.#fragments.set(fragmentNumber, {
+      fragmentNumber,
+      serverTimestampMillis,
+      iFrameCounterAfter: null,
+      frames: new Map(),
+    });
+    this.#advance();
+    return cut.map((fragment) => fragment.fragmentNumber);
+  }
+
+  /** @returns whether to hand the sampled frame on: not if an earlier, cut reading did */
+  handOn(fragmentNumber: string, frameIndex: number): boolean {
+    const frames = this.#fragments.get(fragmentNumber)?.frames;
+    if (frames === undefined || frames.has(frameIndex)) return false;
+    frames.set(frameIndex, 'underWay');
+    return true;
+  }
+
+  /** The frame was not taken after all, so a later reading hands it on. */
+  takeBack(fragmentNumber: string, frameIndex: number): void {
+    this.#fragments.get(fragmentNumber)?.frames.delete(frameIndex);
+  }
+
+  /** The frame is published, or recorded as failed. */
+  settle(fragmentNumber: string, frameIndex: number): void {
+    this.#fragments.get(fragmentNumber)?.frames.set(frameIndex, 'done');
+    this.#advance();
+  }
+
+  /** The fragment's trailing tags have been seen: it is complete. */
+  complete(fragmentNumber: string, iFrameCounterAfter: number): void {
+    const fragment = this.#fragments.get(fragmentNumber);
+    if (fragment !== undefined) fragment.iFrameCounterAfter = iFrameCounterAfter;
+    this.#advance();
+  }
+
+  #advance(): void {
+    for (const fragment of this.#fragments.values()) {
+      const { fragmentNumber, serverTimestampMillis, iFrameCounterAfter, frames } = fragment;
+      if (iFrameCounterAfter === null) return;
+      for (const state of frames.values()) if (state !== 'done') return;
+      this.#fragments.delete(fragmentNumber);
+      this.#checkpoint = { fragmentNumber, serverTimestampMillis, iFrameCounter: iFrameCounterAfter };
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import type { Frame } from '../matroska/demuxer.ts';
+import type { FragmentMetadata } from '../matroska/fragment.ts';
+import type { CodecParameters } from '../video/codec.ts';
+
+/** A fragment from GetMedia, which has a number and a time. */
+export type StreamFragment = FragmentMetadata & {
+  readonly fragmentNumber: string;
+  readonly serverTimestampMillis: number;
+};
+
+/** A sampled frame on its way. It is still compressed: decoding waits until the endpoint can take it. */
+export interface SampledFrame {
+  /** See frameId. */
+  readonly id: string;
+  readonly streamName: string;
+  readonly fragment: StreamFragment;
+  readonly frame: Omit<Frame, 'payload'>;
+  /** Those of the frame's own fragment: they may change with the next one. */
+  readonly codec: CodecParameters;
+  /** A copy of the frame's bytes: no chunk of the body stays alive for it. */
+  readonly payload: Buffer;
+  /** Called once, when the result is in the data stream or the frame has failed for good. */
+  readonly settle: () => void;
+}
+
+/**
+ * What makes a repeat recognisable: the same frame gets the same id however often and by whomever it is read.
+ *
+ * @param frameIndex ordinal of the frame in its track within the fragment
+ */
+export function frameId(streamName: string, fragmentNumber: string, frameIndex: number): string {
+  return `${streamName}/${fragmentNumber}/${frameIndex}`;
+}

@@ -1,0 +1,66 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { KinesisClient } from '@aws-sdk/client-kinesis';
+import { KinesisVideoClient } from '@aws-sdk/client-kinesis-video';
+import { KinesisVideoMediaClient } from '@aws-sdk/client-kinesis-video-media';
+import { ResourceGroupsTaggingAPIClient } from '@aws-sdk/client-resource-groups-tagging-api';
+import { SageMakerRuntimeClient } from '@aws-sdk/client-sagemaker-runtime';
+import { SSMClient } from '@aws-sdk/client-ssm';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+
+const CONNECTION_TIMEOUT_MILLIS = 5000;
+const REQUEST_TIMEOUT_MILLIS = 30_000;
+
+/**
+ * The AWS clients of a worker. Region, credentials and endpoints come from the SDK's own environment variables and
+ * files, so a local run differs from Fargate in nothing but `AWS_ENDPOINT_URL_*`.
+ */
+export function createClients(options: { invocations: number }) {
+  const control = { requestHandler: handler({ requestTimeout: REQUEST_TIMEOUT_MILLIS }) };
+  // Our own retries count, log and back off: where they are used, the SDK tries once.
+  const once = { ...control, maxAttempts: 1 };
+  const clients = {
+    ssm: new SSMClient(control),
+    dynamoDb: new DynamoDBClient(once),
+    kinesisVideo: new KinesisVideoClient(control),
+    tagging: new ResourceGroupsTaggingAPIClient(control),
+    // HTTP/1.1, as everywhere: the SDK's default for Kinesis is HTTP/2, which local servers do not speak.
+    kinesis: new KinesisClient(once),
+    sageMakerRuntime: new SageMakerRuntimeClient({
+      maxAttempts: 1,
+      requestHandler: handler({ maxSockets: options.invocations }),
+    }),
+  };
+  return {
+    ...clients,
+    // A body lasts up to 45 minutes and there is one per stream: no time-out, no cap on sockets.
+    media: (endpoint: string) =>
+      new KinesisVideoMediaClient({
+        endpoint,
+        maxAttempts: 1,
+        requestHandler: handler({ maxSockets: Number.POSITIVE_INFINITY, keepAlive: false }),
+      }),
+    destroy: () => {
+      for (const client of Object.values(clients)) client.destroy();
+    },
+  };
+}
+
+export type Clients = ReturnType<typeof createClients>;
+
+function handler(options: {
+  maxSockets?: number;
+  requestTimeout?: number;
+  keepAlive?: boolean;
+}): NodeHttpHandler {
+  const { maxSockets = 50, requestTimeout = 0, keepAlive = true } = options;
+  return new NodeHttpHandler({
+    connectionTimeout: CONNECTION_TIMEOUT_MILLIS,
+    requestTimeout,
+    // The warning is about a queue for sockets, which for the pool's own sockets cannot build up.
+    socketAcquisitionWarningTimeout: 0,
+    httpAgent: new HttpAgent({ keepAlive, maxSockets }),
+    httpsAgent: new HttpsAgent({ keepAlive, maxSockets }),
+  });
+}
