@@ -1,0 +1,25 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import dynalite from 'dynalite';
+
+export interface LocalService {
+  /** `http://127.0.0.1:PORT` */
+  readonly url: string;
+  /** Ends every connection, then resolves. */
+  close(): Promise<void>;
+}
+
+/** DynamoDB in this process and in memory. It never throttles; see the design's note on what it lacks. */
+export async function startDynamoDb({ port = 0 }: { port?: number } = {}): Promise<LocalService> {
+  const server = dynalite({ createTableMs: 0 });
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: async () => {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
