@@ -1,0 +1,154 @@
+import Table from 'cli-table3';
+import picocolors from 'picocolors';
+import type { FragmentInspection, Inspection, TrackInspection } from '../matroska/inspection.ts';
+import { codecName } from '../matroska/tracks.ts';
+import { profileName } from '../video/codec.ts';
+
+/** Of a long file the first and the last fragments are shown. */
+const FIRST_FRAGMENTS = 30;
+const LAST_FRAGMENTS = 5;
+/** Fragments follow each other one frame apart; what is further apart is shown as a gap. */
+const GAP_MILLIS = 500;
+
+/** One JSON object on one line. */
+export function inspectionJson(file: string, inspection: Inspection): string {
+  const { size, truncated, ebmlHeaders, clusters, errors } = inspection;
+  const tracks = [...inspection.tracks].map(([number, { track, frames, keyFrames, bytes }]) => [
+    number,
+    { codec: track.codecId, frames, keyFrames, bytes },
+  ]);
+  const fragments = inspection.fragments
+    .filter(({ fragmentNumber }) => fragmentNumber !== null)
+    .map(
+      ({
+        fragmentNumber,
+        serverTimestampMillis,
+        producerTimestampMillis,
+        millisBehindNow,
+        continuationToken,
+      }) => ({
+        fragmentNumber,
+        serverTimestampMillis,
+        producerTimestampMillis,
+        millisBehindNow,
+        continuationToken,
+      }),
+    );
+  return JSON.stringify({
+    file,
+    size,
+    truncated,
+    ebmlHeaders,
+    clusters,
+    tracks: Object.fromEntries(tracks),
+    fragments,
+    errors,
+  });
+}
+
+/** The same for a person: aligned tables, colour only on a terminal. */
+export function inspectionText(file: string, inspection: Inspection): string {
+  const { size, truncated, ebmlHeaders, clusters, errors } = inspection;
+  const { bold, red, yellow } = picocolors;
+  const state = truncated ? yellow('truncated') : errors.length > 0 ? red('with errors') : 'complete';
+  const lines = [
+    bold(file),
+    `  ${bytesText(size)}, ${count(ebmlHeaders, 'EBML header')}, ${count(clusters, 'cluster')}, ${state}`,
+  ];
+  if (inspection.tracks.size > 0) lines.push('', trackTable([...inspection.tracks.values()]));
+  if (inspection.fragments.length > 0) lines.push('', fragmentTable(inspection.fragments));
+  for (const { code, message, offset } of errors)
+    lines.push(red(`  error ${code} at byte ${offset}: ${message}`));
+  return `${lines.join('\n')}\n\n`;
+}
+
+function trackTable(tracks: readonly TrackInspection[]): string {
+  const rows = tracks.map(({ track, frames, keyFrames, bytes }) => {
+    const { pixelWidth, pixelHeight, samplingFrequency, channels } = track;
+    const video = pixelWidth === null ? '' : `${pixelWidth}x${pixelHeight}`;
+    const audio = samplingFrequency === null ? '' : `${samplingFrequency} Hz, ${channels ?? 1} ch`;
+    return [
+      track.trackNumber,
+      track.trackType,
+      `${codecName(track.codecId)}${track.unreadable === null ? '' : ` (${track.unreadable})`}`,
+      profileName(track) ?? '',
+      video || audio,
+      frames,
+      keyFrames,
+      bytes,
+    ];
+  });
+  return table(
+    ['track', 'type', 'codec', 'profile', 'size', 'frames', 'key frames', 'bytes'],
+    rows,
+    [0, 5, 6, 7],
+  );
+}
+
+function fragmentTable(fragments: readonly FragmentInspection[]): string {
+  const row = (fragment: FragmentInspection) => [
+    fragment.fragmentNumber ?? '-',
+    time(fragment.serverTimestampMillis),
+    time(fragment.producerTimestampMillis),
+    fragment.frames,
+    fragment.keyFrames,
+    `${Math.round(fragment.durationMillis)} ms`,
+    fragment.millisBehindNow === null ? '-' : `${fragment.millisBehindNow} ms`,
+    remark(fragment),
+  ];
+  const hidden = fragments.length - FIRST_FRAGMENTS - LAST_FRAGMENTS;
+  const rows =
+    hidden > 0
+      ? [
+          ...fragments.slice(0, FIRST_FRAGMENTS).map(row),
+          [`… ${hidden} more`, '', '', '', '', '', '', ''],
+          ...fragments.slice(-LAST_FRAGMENTS).map(row),
+        ]
+      : fragments.map(row);
+  const head = ['fragment', 'server time', 'producer time', 'frames', 'key', 'duration', 'behind now', ''];
+  return table(head, rows, [3, 4, 5, 6]);
+}
+
+function remark({ complete, gapMillis }: FragmentInspection): string {
+  const remarks: string[] = [];
+  if (!complete) remarks.push('incomplete');
+  if (gapMillis !== null && gapMillis > GAP_MILLIS) remarks.push(`gap of ${Math.round(gapMillis)} ms before`);
+  if (gapMillis !== null && gapMillis < -GAP_MILLIS) remarks.push(`overlaps by ${Math.round(-gapMillis)} ms`);
+  return picocolors.yellow(remarks.join(', '));
+}
+
+/** Aligned columns without lines. */
+function table(head: string[], rows: Array<Array<string | number>>, rightAligned: number[]): string {
+  const none = Object.fromEntries(
+    ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right']
+      .concat(['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'])
+      .map((name) => [name, '']),
+  );
+  const output = new Table({
+    head: head.map((name) => picocolors.dim(name)),
+    chars: { ...none, middle: '  ' },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+    colAligns: head.map((_, index) => (rightAligned.includes(index) ? 'right' : 'left')),
+  });
+  output.push(...rows);
+  return output
+    .toString()
+    .split('\n')
+    .map((line) => `  ${line.trimEnd()}`)
+    .join('\n');
+}
+
+function time(millis: number | null): string {
+  return millis === null ? '-' : new Date(millis).toISOString();
+}
+
+function bytesText(bytes: number): string {
+  if (bytes < 1024) return `${bytes} bytes`;
+  const units = ['KiB', 'MiB', 'GiB'];
+  const power = Math.min(units.length, Math.floor(Math.log2(bytes) / 10));
+  return `${(bytes / 1024 ** power).toFixed(1)} ${units[power - 1]}`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}

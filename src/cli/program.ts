@@ -1,0 +1,137 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { silenceSdkVersionNote, VERSION } from '../core/environment.ts';
+import { errorMessage, KvsInferenceError, UsageError } from '../core/errors.ts';
+
+/** Of the whole program: done, failed, wrongly used. */
+export const EXIT_OK = 0;
+export const EXIT_FAILED = 1;
+export const EXIT_USAGE = 2;
+export type ExitCode = typeof EXIT_OK | typeof EXIT_FAILED | typeof EXIT_USAGE;
+
+/** Runs the command that the arguments name. Each command's code is loaded when it is called. */
+export async function run(args: readonly string[]): Promise<ExitCode> {
+  let exitCode: ExitCode = EXIT_OK;
+  if (args[0] !== 'worker') silenceSdkVersionNote();
+  const program = new Command('kvs-inference')
+    .description('Live Kinesis video streams in, SageMaker model results out.')
+    .version(VERSION)
+    .exitOverride()
+    .showHelpAfterError('(run with --help for the options)');
+  const command = (name: string, description: string) =>
+    program.command(name).description(description).exitOverride().showHelpAfterError(false);
+
+  command('worker', 'Run the service: configured by the SSM parameter that CONFIG_PARAMETER names.').action(
+    async () => {
+      exitCode = await (await import('./worker.ts')).worker();
+    },
+  );
+
+  command(
+    'demo',
+    'Run everything on this machine: cameras, services, worker, a real model, a page to look at.',
+  )
+    .option('--source <file>', 'stream this video instead; any file FFmpeg can open, repeatable', collect, [])
+    .option('--seconds <n>', 'end after this many seconds', positiveNumber)
+    .option('--headless', 'serve no page', false)
+    .option('--port <n>', 'port of the page; another one if it is in use', port, 8080)
+    .option('--json', 'print one JSON object at the end', false)
+    .action(async (options) => {
+      exitCode = await (await import('./demo.ts')).demo(options);
+    });
+
+  command('inspect', 'Show what Matroska files hold: tracks, fragments, frames, gaps, errors.')
+    .argument('<files...>', 'files, such as recorded GetMedia bodies; - is standard input')
+    .option('--json', 'print one JSON object per file', false)
+    .action(async (files: string[], options) => {
+      exitCode = await (await import('./inspect.ts')).inspect(files, options);
+    });
+
+  command('frames', 'Write the sampled pictures of a file.')
+    .argument(
+      '<input>',
+      'a video file; Matroska goes through the same parts as a live stream; - is standard input',
+    )
+    .option('--every <n>', 'sample every Nth I-frame', positiveInteger, 1)
+    .addOption(
+      new Option('--format <format>', 'picture format')
+        .choices(['jpeg', 'png', 'bmp', 'gif'])
+        .default('jpeg'),
+    )
+    .requiredOption('--out <dir>', 'folder for the pictures and frames.json')
+    .option('--json', 'print the counts as one JSON object', false)
+    .action(async (input: string, options) => {
+      exitCode = await (await import('./frames.ts')).frames(input, options);
+    });
+
+  const config = command('config', 'Check configurations, print their JSON Schema.');
+  config
+    .command('check')
+    .description('Print everything that is wrong with a configuration: key, value, what is expected.')
+    .argument('<source>', 'a file, or ssm:NAME')
+    .exitOverride()
+    .action(async (source: string) => {
+      exitCode = await (await import('./config.ts')).checkConfig(source);
+    });
+  config
+    .command('schema')
+    .description('Print the JSON Schema that an editor can check a configuration with.')
+    .option('--record', 'that of the published records instead', false)
+    .exitOverride()
+    .action(async (options) => {
+      exitCode = (await import('./config.ts')).printSchema(options);
+    });
+
+  command(
+    'emulator',
+    'Run the services that a worker needs on this machine; the first line tells how to reach them.',
+  )
+    .option('--stream <name=file>', 'loop a file into a stream as a live camera, repeatable', collect, [])
+    .option('--no-model', 'leave the SageMaker endpoint to you')
+    .option('--config <file>', 'configuration to put into the SSM parameter')
+    .action(async (options) => {
+      exitCode = await (await import('./emulator.ts')).emulator(options);
+    });
+
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+/** One line for what a user can mend; a stack only for what we have to. */
+function report(error: unknown): ExitCode {
+  // Commander has said it already.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
+  if (error instanceof KvsInferenceError) process.stderr.write(`kvs-inference: ${error.message}\n`);
+  else process.stderr.write(`kvs-inference: ${error instanceof Error ? error.stack : errorMessage(error)}\n`);
+  return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
+}
+
+function collect(value: string, previous: string[]): string[] {
+  return [...previous, value];
+}
+
+function positiveNumber(value: string): number {
+  const number = Number(value);
+  if (!(number > 0) || !Number.isFinite(number))
+    throw new InvalidArgumentError('It must be a number above 0.');
+  return number;
+}
+
+function positiveInteger(value: string): number {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number) || number < 1) {
+    throw new InvalidArgumentError('It must be a whole number from 1.');
+  }
+  return number;
+}
+
+function port(value: string): number {
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < 0 || number > 65_535) {
+    throw new InvalidArgumentError('It must be a port from 0 to 65535.');
+  }
+  return number;
+}
