@@ -1,6 +1,8 @@
-// Bundles src into dist with esbuild: the command-line program and its child processes.
+// Bundles src into dist with esbuild: the command-line program, its child processes, the page, the Lambda.
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { buildLambda } from './build-lambda.mjs';
+import { buildPage } from './build-page.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -40,6 +42,8 @@ export async function build() {
       sourcemap: true,
       define: { 'process.env.KVS_INFERENCE_VERSION': JSON.stringify(version) },
     }),
+    buildPage(`${root}dist`),
+    buildLambda(`${root}dist`),
   ]);
 }
 

@@ -6,7 +6,7 @@ export interface Environment {
 }
 
 /** The version that the bundler puts in; a run from sources has none. */
-export const VERSION: string = process.env['KVS_INFERENCE_VERSION'] ?? 'development';
+export const VERSION: string = process.env.KVS_INFERENCE_VERSION ?? 'development';
 
 /** The only reader of `process.env` (the child processes of the emulator and the Lambda have their own). */
 export function readEnvironment(environment: NodeJS.ProcessEnv = process.env): Environment {

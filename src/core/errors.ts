@@ -1,3 +1,5 @@
+import { isNativeError } from 'node:util/types';
+
 /** An error of this program: what went wrong (`code`), with what (`details`), and whether trying again can help. */
 export class KvsInferenceError extends Error {
   override readonly name: string = 'KvsInferenceError';
@@ -28,7 +30,7 @@ export class UsageError extends KvsInferenceError {
 
 /** An AWS error's name as the service spells it (`ThrottlingException`), or Node.js's or our own code. */
 export function errorName(error: unknown): string {
-  if (!(error instanceof Error)) return 'Unknown';
+  if (!isError(error)) return 'Unknown';
   const { code } = error as { code?: unknown };
   return GENERIC_NAMES.has(error.name) && typeof code === 'string' ? code : error.name;
 }
@@ -37,14 +39,19 @@ export function errorName(error: unknown): string {
 const GENERIC_NAMES = new Set(['Error', 'TypeError', 'SystemError', 'KvsInferenceError']);
 
 export function errorMessage(error: unknown): string {
-  return error instanceof Error ? error.message || error.name : String(error);
+  return isError(error) ? error.message || error.name : String(error);
 }
 
 export function isAbortError(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError';
+  return isError(error) && error.name === 'AbortError';
 }
 
 /** Makes a `switch` over a union exhaustive at compile time. */
 export function assertNever(value: never): never {
   throw new Error(`Unexpected value: ${JSON.stringify(value)}`);
+}
+
+/** Errors of Node.js itself are no instances of `Error` in another realm, DOMExceptions no native errors. */
+function isError(error: unknown): error is Error {
+  return error instanceof Error || isNativeError(error);
 }

@@ -103,24 +103,19 @@ const RETRYABLE_NAMES = new Set([
   'InternalServerError',
   'RequestTimeout',
   'RequestTimeoutException',
-  'TimeoutError',
-  'TIMEOUT',
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
 ]);
 
-/** Whether asking again can help. A model's own error is final unless the model failed with 429 or 5xx. */
+/**
+ * Whether asking again can help: yes, unless the service has answered, and with something else than throttling or a
+ * failure of its own. A model's own error is final unless the model failed with 429 or 5xx.
+ */
 export function isRetryableInvocationError(error: unknown): boolean {
   const name = errorName(error);
   if (name === 'ModelError') {
     const { OriginalStatusCode: status } = error as { OriginalStatusCode?: number };
     return status === undefined || status === 429 || status >= 500;
   }
-  if (RETRYABLE_NAMES.has(name)) return true;
   const { $metadata: metadata } = error as { $metadata?: { httpStatusCode?: number } };
-  return (metadata?.httpStatusCode ?? 0) >= 500;
+  const status = metadata?.httpStatusCode;
+  return status === undefined || status >= 500 || RETRYABLE_NAMES.has(name);
 }

@@ -1,0 +1,90 @@
+import fc from 'fast-check';
+import { CheckpointTracker } from '../../src/lease/checkpoint.ts';
+
+test('moves past a fragment only when it is complete and all its frames, and all before, are done', () => {
+  const tracker = new CheckpointTracker(null);
+  tracker.start('1', 1000, 0);
+  expect(tracker.handOn('1', 0)).toBe(true);
+  tracker.complete('1', 1);
+  expect(tracker.checkpoint).toBeNull();
+  tracker.start('2', 2000, 1);
+  tracker.handOn('2', 0);
+  tracker.settle('2', 0);
+  expect(tracker.checkpoint).toBeNull();
+  tracker.settle('1', 0);
+  expect(tracker.checkpoint).toEqual({ fragmentNumber: '1', serverTimestampMillis: 1000, iFrameCounter: 1 });
+  tracker.complete('2', 2);
+  expect(tracker.checkpoint).toEqual({ fragmentNumber: '2', serverTimestampMillis: 2000, iFrameCounter: 2 });
+});
+
+test('a complete fragment without sampled frames is done at once', () => {
+  const tracker = new CheckpointTracker(null);
+  tracker.start('1', 1000, 4);
+  tracker.complete('1', 5);
+  expect(tracker.checkpoint).toMatchObject({ fragmentNumber: '1', iFrameCounter: 5 });
+});
+
+test('a cut fragment that is read again hands on only what its first reading did not', () => {
+  const tracker = new CheckpointTracker(null);
+  tracker.start('1', 1000, 0);
+  expect(tracker.handOn('1', 0)).toBe(true);
+  tracker.settle('1', 0);
+  expect(tracker.checkpoint).toBeNull();
+  expect(tracker.start('1', 1000, 0)).toEqual([]);
+  expect(tracker.handOn('1', 0)).toBe(false);
+  expect(tracker.handOn('1', 5)).toBe(true);
+  tracker.complete('1', 2);
+  expect(tracker.framesUnderWay).toBe(1);
+  tracker.settle('1', 5);
+  expect(tracker.checkpoint).toMatchObject({ fragmentNumber: '1', iFrameCounter: 2 });
+});
+
+test('a frame that was not taken is handed on again', () => {
+  const tracker = new CheckpointTracker(null);
+  tracker.start('1', 1000, 0);
+  tracker.handOn('1', 0);
+  tracker.takeBack('1', 0);
+  expect(tracker.handOn('1', 0)).toBe(true);
+});
+
+test('a cut fragment that never comes again is named, and holds the checkpoint no longer', () => {
+  const tracker = new CheckpointTracker(null);
+  tracker.start('1', 1000, 0);
+  tracker.handOn('1', 0);
+  expect(tracker.start('3', 3000, 7)).toEqual(['1']);
+  tracker.complete('3', 8);
+  expect(tracker.checkpoint).toBeNull();
+  tracker.settle('1', 0);
+  expect(tracker.checkpoint).toMatchObject({ fragmentNumber: '3', iFrameCounter: 8 });
+});
+
+test('goes on from the checkpoint it is given', () => {
+  const checkpoint = { fragmentNumber: '9', serverTimestampMillis: null, iFrameCounter: 3 };
+  expect(new CheckpointTracker(checkpoint).checkpoint).toBe(checkpoint);
+});
+
+test('whatever the order in which frames are done, the checkpoint never passes an undone frame', () => {
+  const fragments = fc.array(fc.nat(4), { minLength: 1, maxLength: 8 });
+  fc.assert(
+    fc.property(fragments, fc.infiniteStream(fc.nat()), (frameCounts, random) => {
+      const tracker = new CheckpointTracker(null);
+      const undone: Array<[number, number]> = [];
+      frameCounts.forEach((frames, number) => {
+        tracker.start(String(number), number, number);
+        for (let index = 0; index < frames; index += 1) {
+          tracker.handOn(String(number), index);
+          undone.push([number, index]);
+        }
+        tracker.complete(String(number), number + 1);
+      });
+      while (undone.length > 0) {
+        const [settled] = undone.splice((random.next().value ?? 0) % undone.length, 1);
+        tracker.settle(String(settled?.[0]), settled?.[1] ?? 0);
+        const firstUndone = Math.min(...undone.map(([number]) => number), frameCounts.length);
+        const expected = firstUndone === 0 ? null : String(firstUndone - 1);
+        expect(tracker.checkpoint?.fragmentNumber ?? null).toBe(expected);
+      }
+      expect(tracker.framesUnderWay).toBe(0);
+    }),
+  );
+});

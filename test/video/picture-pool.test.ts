@@ -1,0 +1,233 @@
+import {
+  AV_CODEC_ID_BMP,
+  AV_CODEC_ID_GIF,
+  AV_CODEC_ID_MJPEG,
+  AV_CODEC_ID_PNG,
+  AV_PIX_FMT_RGB24,
+  AVCHROMA_LOC_UNSPECIFIED,
+  AVCOL_RANGE_JPEG,
+  AVCOL_SPC_RGB,
+  type AVCodecID,
+  SWS_ACCURATE_RND,
+  SWS_BICUBIC,
+  SWS_FULL_CHR_H_INT,
+} from 'node-av/constants';
+import { Codec, CodecContext, Frame, Packet, SoftwareScaleContext } from 'node-av/lib';
+import type { Track } from '../../src/matroska/tracks.ts';
+import { type CodecParameters, codecParameters, profileName } from '../../src/video/codec.ts';
+import type { PictureFormat } from '../../src/video/encoder.ts';
+import { PicturePool } from '../../src/video/picture-pool.ts';
+import { makeVideo, type TestCodec, type Video } from '../support/media.ts';
+
+function trackOf({
+  codecId,
+  codecPrivate,
+  width,
+  height,
+}: Pick<Video, 'codecId' | 'codecPrivate' | 'width' | 'height'>): Track {
+  return {
+    trackNumber: 1,
+    trackType: 'video',
+    codecId,
+    codecPrivate,
+    name: null,
+    pixelWidth: width,
+    pixelHeight: height,
+    samplingFrequency: null,
+    channels: null,
+    strippedHeader: null,
+    unreadable: null,
+  };
+}
+
+const firstFrame = (video: Video): Buffer => video.frames[0]?.payload ?? Buffer.alloc(0);
+
+/** Decodes a picture, or the first frame of a video, straight with FFmpeg. */
+async function decode(codecId: AVCodecID, extradata: Buffer | null, data: Buffer): Promise<Frame> {
+  const codec = Codec.findDecoder(codecId);
+  const context = new CodecContext();
+  context.allocContext3(codec);
+  if (extradata !== null) context.extraData = extradata;
+  await context.open2(codec, null);
+  const packet = new Packet();
+  packet.alloc();
+  packet.data = data;
+  const frame = new Frame();
+  frame.alloc();
+  await context.sendPacket(packet);
+  await context.sendPacket(null);
+  expect(await context.receiveFrame(frame)).toBe(0);
+  packet.free();
+  context.freeContext();
+  return frame;
+}
+
+/** A frame as RGB, by FFmpeg's converter with the flags that the product promises. */
+async function rgb(frame: Frame): Promise<Buffer> {
+  const scaler = new SoftwareScaleContext();
+  scaler.allocContext();
+  scaler.setOption('sws_flags', SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT);
+  const target = new Frame();
+  target.alloc();
+  Object.assign(target, { width: frame.width, height: frame.height, format: AV_PIX_FMT_RGB24 });
+  Object.assign(target, { colorRange: AVCOL_RANGE_JPEG, colorSpace: AVCOL_SPC_RGB });
+  target.allocBuffer();
+  frame.chromaLocation = AVCHROMA_LOC_UNSPECIFIED;
+  expect(await scaler.scaleFrame(target, frame)).toBeGreaterThanOrEqual(0);
+  const bytes = target.toBuffer();
+  target.free();
+  frame.free();
+  scaler.freeContext();
+  return bytes;
+}
+
+/** Peak signal-to-noise ratio, dB. */
+function psnr(a: Buffer, b: Buffer): number {
+  expect(a.length).toBe(b.length);
+  let sum = 0;
+  for (let index = 0; index < a.length; index += 1) sum += ((a[index] ?? 0) - (b[index] ?? 0)) ** 2;
+  return sum === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10((255 * 255 * a.length) / sum);
+}
+
+const PICTURE_CODECS: Record<PictureFormat, AVCodecID> = {
+  jpeg: AV_CODEC_ID_MJPEG,
+  png: AV_CODEC_ID_PNG,
+  bmp: AV_CODEC_ID_BMP,
+  gif: AV_CODEC_ID_GIF,
+};
+/** GIF has 256 colours. */
+const LEAST_PSNR: Record<PictureFormat, number> = { jpeg: 36, png: Infinity, bmp: Infinity, gif: 15 };
+const FORMATS: PictureFormat[] = ['jpeg', 'png', 'bmp', 'gif'];
+const CODECS: TestCodec[] = ['h264', 'hevc', 'mjpeg', 'vp8', 'vp9', 'av1'];
+
+async function withPool<T>(
+  format: PictureFormat,
+  use: (pool: PicturePool) => Promise<T>,
+  size = 1,
+): Promise<T> {
+  const pool = new PicturePool(format, size);
+  try {
+    return await use(pool);
+  } finally {
+    await pool.close();
+  }
+}
+
+describe.each(CODECS)('%s', (codec) => {
+  let video: Video;
+  let parameters: CodecParameters;
+  let reference: Buffer;
+
+  beforeAll(async () => {
+    video = await makeVideo({ codec, width: 192, height: 128, frames: 2 });
+    parameters = codecParameters(trackOf(video));
+    const pool = new PicturePool('png', 1);
+    // FFmpeg's own AV1 decoder needs a GPU: there is no second opinion on that one.
+    const decoded =
+      codec === 'av1'
+        ? await decode(AV_CODEC_ID_PNG, null, (await pool.picture(parameters, firstFrame(video))).data)
+        : await decode(parameters.codecId, parameters.extradata, firstFrame(video));
+    await pool.close();
+    reference = await rgb(decoded);
+  });
+
+  test.each(FORMATS)('as %s is the picture that FFmpeg decodes', async (format) => {
+    const picture = await withPool(format, (pool) => pool.picture(parameters, firstFrame(video)));
+    expect(picture).toMatchObject({ width: 192, height: 128 });
+    const seen = await rgb(await decode(PICTURE_CODECS[format], null, picture.data));
+    expect(psnr(seen, reference)).toBeGreaterThanOrEqual(LEAST_PSNR[format]);
+  });
+});
+
+test.each(['h264', 'hevc'] as const)(
+  '%s between start codes, with its parameters in the frame',
+  async (codec) => {
+    const video = await makeVideo({ codec, container: codec, width: 192, height: 128, frames: 1 });
+    const track = trackOf({ ...video, codecPrivate: null });
+    const picture = await withPool('jpeg', (pool) => pool.picture(codecParameters(track), video.bytes));
+    expect(picture).toMatchObject({ width: 192, height: 128 });
+  },
+);
+
+test('B-frames do not hold a key frame back', async () => {
+  const video = await makeVideo({ codec: 'h264', width: 64, height: 64, frames: 10, bFrames: 3 });
+  const parameters = codecParameters(trackOf(video));
+  await withPool('jpeg', async (pool) => {
+    for (let times = 0; times < 3; times += 1) {
+      expect(await pool.picture(parameters, firstFrame(video))).toMatchObject({ width: 64 });
+    }
+  });
+});
+
+test('a damaged key frame fails alone', async () => {
+  const video = await makeVideo({ codec: 'h264', width: 192, height: 128, frames: 1 });
+  const parameters = codecParameters(trackOf(video));
+  const good = firstFrame(video);
+  const damaged = Buffer.from(good);
+  damaged.fill(0xff, Math.floor(good.length / 2), Math.floor(good.length / 2) + 200);
+  await withPool('jpeg', async (pool) => {
+    for (const payload of [
+      damaged,
+      good.subarray(0, 20),
+      Buffer.alloc(0),
+      Buffer.from('not a frame at all'),
+    ]) {
+      await expect(pool.picture(parameters, payload)).rejects.toMatchObject({ code: 'DECODE_FAILED' });
+      await expect(pool.picture(parameters, good)).resolves.toMatchObject({ width: 192, height: 128 });
+    }
+  });
+});
+
+test('streams of different codecs and sizes share the slots', async () => {
+  const videos = await Promise.all([
+    makeVideo({ codec: 'h264', width: 64, height: 64, frames: 1 }),
+    makeVideo({ codec: 'h264', width: 192, height: 128, frames: 1 }),
+    makeVideo({ codec: 'vp8', width: 128, height: 96, frames: 1 }),
+  ]);
+  await withPool(
+    'jpeg',
+    async (pool) => {
+      const rounds = Array.from({ length: 20 }, () => videos).flat();
+      const pictures = await Promise.all(
+        rounds.map((video) => pool.picture(codecParameters(trackOf(video)), firstFrame(video))),
+      );
+      expect(pictures.map(({ width }) => width)).toEqual(rounds.map(({ width }) => width));
+    },
+    2,
+  );
+});
+
+describe('codec parameters', () => {
+  test('of a FourCC stand in the BITMAPINFOHEADER', async () => {
+    const video = await makeVideo({ codec: 'mjpeg', width: 64, height: 64, frames: 1 });
+    const header = Buffer.alloc(40);
+    header.write('MJPG', 16, 'latin1');
+    const track = trackOf({ ...video, codecId: 'V_MS/VFW/FOURCC', codecPrivate: header });
+    const picture = await withPool('png', (pool) => pool.picture(codecParameters(track), firstFrame(video)));
+    expect(picture).toMatchObject({ width: 64, height: 64 });
+  });
+
+  test.each([
+    ['another codec', { codecId: 'V_THEORA' }, 'codec ID "V_THEORA"'],
+    ['another FourCC', { codecId: 'V_MS/VFW/FOURCC', codecPrivate: Buffer.alloc(40, 'X') }, 'FourCC "XXXX"'],
+    ['encryption', { codecId: 'V_VP8', unreadable: 'encrypted' }, 'encrypted'],
+  ])('of %s are refused by name', (_name, changes, message) => {
+    const track = { ...trackOf({ codecId: '', codecPrivate: null, width: 1, height: 1 }), ...changes };
+    expect(() => codecParameters(track)).toThrow(
+      expect.objectContaining({ code: 'UNSUPPORTED_CODEC', message: expect.stringContaining(message) }),
+    );
+  });
+
+  test('tell profile and level', async () => {
+    const track = trackOf({
+      codecId: 'V_MPEG4/ISO/AVC',
+      codecPrivate: Buffer.from('01640028', 'hex'),
+      width: 1,
+      height: 1,
+    });
+    expect(profileName(track)).toBe('High 4.0');
+    const hevc = trackOf(await makeVideo({ codec: 'hevc', frames: 1 }));
+    expect(profileName(hevc)).toMatch(/^Main \d\.\d$/);
+    expect(profileName({ ...track, codecId: 'V_VP9' })).toBeNull();
+  });
+});
