@@ -160,11 +160,11 @@ export class StreamConsumer {
     if (!isSampled(open.iFrameCounter - 1, inferenceInterval)) return;
     const { fragment, track } = open;
     if (!tracker.handOn(fragment.fragmentNumber, frame.index)) return;
-    metrics.count('FramesSampled', streamName);
     const settle = () => tracker.settle(fragment.fragmentNumber, frame.index);
     try {
       open.codec ??= codecParameters(track);
     } catch (error) {
+      metrics.count('FramesSampled', streamName);
       metrics.count('FramesFailed', streamName);
       const details = { fragmentNumber: fragment.fragmentNumber, frameIndex: frame.index };
       this.#log.error({ ...details, error: errorName(error) }, errorMessage(error));
@@ -184,6 +184,7 @@ export class StreamConsumer {
     };
     try {
       await submit(sampled, signal);
+      metrics.count('FramesSampled', streamName);
     } catch (error) {
       tracker.takeBack(fragment.fragmentNumber, frame.index);
       throw error;
