@@ -9,7 +9,7 @@ import { startCamera } from './camera/camera.ts';
 import type { NamedSource } from './camera/default-sources.ts';
 import { startDynamoDb } from './dynamo-db.ts';
 import { EventSource } from './event-source.ts';
-import { startKinesisVideo } from './kinesis-video/kinesis-video.ts';
+import { startKinesisVideo } from './kinesis-video/server.ts';
 import type { Retention } from './kinesis-video/streams.ts';
 import { Parameters } from './parameters.ts';
 import { type ObservedInvocation, startSageMakerRuntime } from './sagemaker-runtime.ts';

@@ -1,16 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../core/clock.ts';
-import { isAbortError } from '../../core/errors.ts';
 
 /** How long a producer may go on sending after its connection was ended. */
 const LINGER_MILLIS = 1000;
 
-/** Resolves after `millis`, or as soon as `signal` aborts. */
+/** The longest that a timer of Node.js can wait. */
+const MAX_SLEEP_MILLIS = 2 ** 31 - 1;
+
+/** Resolves after `millis` at the latest, or as soon as `signal` aborts. */
 export async function sleepUntil(clock: Clock, millis: number, signal: AbortSignal): Promise<void> {
   try {
-    await clock.sleep(millis, signal);
+    await clock.sleep(Math.min(millis, MAX_SLEEP_MILLIS), signal);
   } catch (error) {
-    if (!isAbortError(error)) throw error;
+    if (!signal.aborted) throw error;
   }
 }
 
@@ -52,13 +54,12 @@ export async function hangUp(
 ): Promise<void> {
   const { socket } = request;
   const closed = new AbortController();
-  socket.once('close', () => closed.abort());
-  await new Promise<void>((resolve) => {
-    closed.signal.addEventListener('abort', () => resolve());
-    response.end(answer, () => resolve());
-  });
-  if (!socket.destroyed) socket.end();
+  if (socket.destroyed) closed.abort();
+  else socket.once('close', () => closed.abort());
+  response.end(answer, () => socket.end());
   request.resume();
   await sleepUntil(clock, LINGER_MILLIS, closed.signal);
   socket.destroy();
+  // Node.js does not tell a request whose response is done that its socket is closed.
+  request.destroy();
 }

@@ -50,7 +50,19 @@ const updateDataRetention = z.object({
 const tagStream = z.object({ ...streamReference, Tags: tags });
 const untagStream = z.object({ ...streamReference, TagKeyList: z.array(tagKey).min(1).max(MAX_TAGS) });
 const listTagsForStream = z.object({ ...streamReference, NextToken: z.string().nullish() });
-const getDataEndpoint = z.object({ ...streamReference, APIName: z.string() });
+const getDataEndpoint = z.object({
+  ...streamReference,
+  APIName: z.enum([
+    'PUT_MEDIA',
+    'GET_MEDIA',
+    'LIST_FRAGMENTS',
+    'GET_MEDIA_FOR_FRAGMENT_LIST',
+    'GET_HLS_STREAMING_SESSION_URL',
+    'GET_DASH_STREAMING_SESSION_URL',
+    'GET_CLIP',
+    'GET_IMAGES',
+  ]),
+});
 
 /** @param dataEndpoint what GetDataEndpoint answers */
 export function controlPlane(streams: Streams, dataEndpoint: () => string): Record<string, Operation> {

@@ -9,9 +9,9 @@ import { randomInt } from 'node:crypto';
  * the next.
  */
 
-const RANDOM_BITS = 28;
-const MILLIS_BITS = 64;
-const SEQUENCE_BITS = 64;
+const SEQUENCE_BITS = 64n;
+const MILLIS_BITS = 64n;
+const ARBITRARY_BITS = 28;
 const SEQUENCES_PER_CONNECTION = 1000n;
 
 /** Hands out the fragment numbers of one stream, each larger than the one before. */
@@ -24,16 +24,15 @@ export class FragmentNumbers {
    * @param isFirst of its connection
    */
   next(serverTimestampMillis: number, isFirst: boolean): string {
-    const used = this.#sequence;
-    const isFresh = used === 0n || !isFirst;
-    this.#sequence = isFresh ? used + 1n : nextBlock(used);
-    const bits =
-      (((1n << BigInt(SEQUENCE_BITS)) | this.#sequence) << BigInt(MILLIS_BITS)) |
-      BigInt(Math.max(0, Math.trunc(serverTimestampMillis)));
-    return String((bits << BigInt(RANDOM_BITS)) | BigInt(randomInt(2 ** RANDOM_BITS)));
+    const isNextBlock = isFirst && this.#sequence > 0n;
+    this.#sequence = isNextBlock ? startOfNextBlock(this.#sequence) : this.#sequence + 1n;
+    const sequence = (1n << SEQUENCE_BITS) | this.#sequence;
+    const timed = (sequence << MILLIS_BITS) | BigInt(Math.trunc(serverTimestampMillis));
+    return String((timed << BigInt(ARBITRARY_BITS)) | BigInt(randomInt(2 ** ARBITRARY_BITS)));
   }
 }
 
-function nextBlock(sequence: bigint): bigint {
-  return ((sequence - 1n) / SEQUENCES_PER_CONNECTION + 1n) * SEQUENCES_PER_CONNECTION + 1n;
+function startOfNextBlock(sequence: bigint): bigint {
+  const block = (sequence - 1n) / SEQUENCES_PER_CONNECTION;
+  return (block + 1n) * SEQUENCES_PER_CONNECTION + 1n;
 }

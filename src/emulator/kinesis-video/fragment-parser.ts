@@ -35,6 +35,7 @@ export type FragmentEvent =
 /** https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/limits.html */
 const MAX_FRAGMENT_BYTES = 50 * 1024 * 1024;
 const MAX_TRACKS = 3;
+/** No limit of the service, but what is read before the first Cluster is bounded too. */
 const MAX_HEADER_BYTES = 1024 * 1024;
 
 const END_OF_FRAGMENT = 'AWS_KINESISVIDEO_END_OF_FRAGMENT';

@@ -100,7 +100,8 @@ class MediaSender {
         const millis = this.#idleMillis;
         if (millis <= 0) break;
         await this.#waitForChange(millis);
-      } else if (await this.#sendFragment(next)) {
+      } else {
+        if (!(await this.#sendFragment(next))) break;
         last = next.fragmentNumber;
       }
     }

@@ -78,7 +78,7 @@ function readHeaders(headers: IncomingHttpHeaders, streams: Streams): PutMediaCa
   return { stream, originMillis: Math.round(call.ProducerStartTimestamp * 1000) };
 }
 
-interface OpenFragment extends AckedFragment {
+interface StartedFragment extends AckedFragment {
   readonly serverTimestampMillis: number;
   readonly producerTimestampMillis: number;
 }
@@ -93,7 +93,7 @@ class MediaReceiver implements Producer {
   readonly #options: ReceiverOptions;
   readonly #closed: AbortSignal;
   readonly #parser = new FragmentParser();
-  #open: OpenFragment | null = null;
+  #open: StartedFragment | null = null;
   #isFirst = true;
   #receivedMonotonic: number;
   /** Set when the service ends the connection; what still comes is read and ignored. */
@@ -128,21 +128,22 @@ class MediaReceiver implements Producer {
       if (this.#end === null) response.end();
     } catch (error) {
       if (!request.destroyed) throw error;
+    } finally {
+      this.#open = null;
+      stream.events.off('change', watch);
     }
-    this.#open = null;
-    stream.events.off('change', watch);
     await Promise.all([idle, this.#end]);
   }
 
   async #handle(parse: () => Iterable<FragmentEvent>): Promise<void> {
     if (this.#end !== null) return;
-    const { clock, stream } = this.#options;
+    const { clock, stream, response } = this.#options;
     this.#receivedMonotonic = clock.monotonic();
     stream.receivedMonotonic = this.#receivedMonotonic;
     try {
       for (const event of parse()) {
-        const acks = event.type === 'start' ? this.#start(event.timecodeMillis) : this.#store(event);
-        await write(this.#options.response, acks);
+        if (event.type === 'start') await write(response, this.#start(event.timecodeMillis));
+        else if (this.#open !== null) await write(response, this.#store(this.#open, event));
         if (this.#end !== null) return;
       }
     } catch (error) {
@@ -167,10 +168,8 @@ class MediaReceiver implements Producer {
   }
 
   /** @returns the acknowledgements */
-  #store({ header, content, durationMillis }: ParsedFragment): string {
+  #store(open: StartedFragment, { header, content, durationMillis }: ParsedFragment): string {
     const { clock, stream, streams } = this.#options;
-    const open = this.#open;
-    if (open === null) return '';
     this.#open = null;
     streams.append(stream, {
       ...open,

@@ -79,7 +79,11 @@ export async function startKinesisVideo(options: KinesisVideoOptions): Promise<K
   const idleMillis = options.putMedia?.idleMillis ?? DEFAULT_PUT_MEDIA_IDLE_MILLIS;
   const tasks = new Tasks();
 
-  const server = fastify({ forceCloseConnections: true });
+  const server = fastify({
+    forceCloseConnections: true,
+    // The response may be under way: nothing else may be written into it.
+    clientErrorHandler: (_error, socket) => socket.destroy(),
+  });
   answerErrors(server);
   acceptJson(server);
   for (const [name, operation] of Object.entries(controlPlane(streams, () => emulator.dataEndpoint))) {
