@@ -1,3 +1,6 @@
+// SVT-AV1, which encodes some of the tests' media, writes to standard error unless it is told not to.
+process.env.SVT_LOG = '0';
+
 /** @type {import('jest').Config} */
 export default {
   testEnvironment: 'node',

@@ -1,10 +1,13 @@
 import { METRICS_NAMESPACE } from '../core/metrics.ts';
 import type { ObservedInvocation } from '../emulator/sagemaker-runtime.ts';
 import type { RecordEntry } from '../lambda/handler.ts';
-import type { DemoState, ResultLine, StoredPicture, StreamState } from './state.ts';
+import type { StoredPicture } from './page-server.ts';
+import type { DemoState, ResultLine, StreamState } from './state.ts';
 
 const MAX_RESULTS = 30;
-const MAX_PICTURES = 64;
+/** Pictures wait here until their results have been parsed. */
+const MIN_PICTURES = 64;
+const PICTURES_PER_STREAM = 8;
 const MAX_LAGS = 100_000;
 
 /** What `--json` prints at the end. */
@@ -68,7 +71,8 @@ export class DemoObserver {
     if (id === undefined) return;
     this.#pictures.set(id, { body, contentType });
     const [oldest] = this.#pictures.keys();
-    if (this.#pictures.size > MAX_PICTURES && oldest !== undefined) this.#pictures.delete(oldest);
+    const limit = Math.max(MIN_PICTURES, PICTURES_PER_STREAM * this.#streams.size);
+    if (this.#pictures.size > limit && oldest !== undefined) this.#pictures.delete(oldest);
   }
 
   /** A result that the parser Lambda has read. */

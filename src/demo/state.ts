@@ -40,9 +40,3 @@ export interface DemoState {
   /** The newest first, at most 30. */
   readonly results: readonly ResultLine[];
 }
-
-/** A picture as it was sent to the endpoint. */
-export interface StoredPicture {
-  readonly body: Buffer;
-  readonly contentType: string;
-}

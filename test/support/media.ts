@@ -51,7 +51,7 @@ export interface VideoOptions {
 export interface Video {
   /** The whole file. */
   bytes: Buffer;
-  /** Codec ID and CodecPrivate as Matroska has them. */
+  /** Codec ID and CodecPrivate as Matroska has them; no codec ID where Matroska has none. */
   codecId: string;
   codecPrivate: Buffer | null;
   width: number;

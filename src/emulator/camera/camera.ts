@@ -26,7 +26,7 @@ export interface Camera {
   readonly streamName: string;
   /** How many fragments the service has reported as persisted. */
   readonly fragmentsPersisted: number;
-  /** Resolves at most a second or so after the signal aborts; rejects where the source fails. Await it. */
+  /** Resolves about a second after the signal aborts at the latest; rejects where the source fails. */
   readonly closed: Promise<void>;
 }
 
@@ -36,10 +36,12 @@ export interface Camera {
  * emulator on the loopback interface only, as the requests are not signed.
  */
 export function startCamera(options: CameraOptions): Camera {
+  const { log, streamName } = options;
   const camera = new LiveCamera(options);
   const closed = camera.run();
+  closed.catch((err: unknown) => log.error({ err, streamName }, 'camera failed'));
   return {
-    streamName: options.streamName,
+    streamName,
     closed,
     get fragmentsPersisted() {
       return camera.fragmentsPersisted;
@@ -76,7 +78,7 @@ class LiveCamera {
   }
 
   async run(): Promise<void> {
-    const { signal, source } = this.#options;
+    const { log, signal, source, streamName } = this.#options;
     const fragments = new ReadAhead(source);
     try {
       while (!signal.aborted) {
@@ -90,6 +92,10 @@ class LiveCamera {
       }
     } finally {
       await fragments.close();
+      const unacknowledged = this.#unacknowledged.length;
+      if (unacknowledged > 0) {
+        log.warn({ streamName, unacknowledged }, 'camera ended before its last fragments were persisted');
+      }
     }
   }
 

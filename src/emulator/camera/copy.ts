@@ -7,8 +7,8 @@ import {
   AV_CODEC_ID_VP9,
 } from 'node-av/constants';
 import type { CodecParameters } from 'node-av/lib';
+import type { MediaPacket } from '../../video/media-file.ts';
 import { ContinuousTime } from './continuous-time.ts';
-import type { MediaPacket } from './media-file.ts';
 import type { CameraTrack, EncodedFrame } from './video-source.ts';
 
 /** How the packets of a file become frames of Matroska without being encoded again. */
@@ -46,9 +46,9 @@ export function copyFormat(parameters: CodecParameters): CopyFormat | null {
   }
 
   function nalUnits(name: string): CopyFormat | null {
-    const record = parameters.getDecoderConfigurationRecord();
-    if (record?.[0] !== RECORD_VERSION) return null;
-    return { ...asIs(name, record), isAnnexB: extradata?.[0] !== RECORD_VERSION };
+    const isAnnexB = extradata?.[0] !== RECORD_VERSION;
+    const record = isAnnexB ? parameters.getDecoderConfigurationRecord() : extradata;
+    return record?.[0] === RECORD_VERSION ? { ...asIs(name, record), isAnnexB } : null;
   }
 
   function asIs(name: string, codecPrivate: Buffer | null): CopyFormat {

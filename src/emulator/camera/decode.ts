@@ -1,7 +1,7 @@
 import { AVERROR_DECODER_NOT_FOUND, AVERROR_INVALIDDATA } from 'node-av/constants';
 import { avGetCodecName, Codec, CodecContext, FFmpegError, Frame, Packet } from 'node-av/lib';
 import { UsageError } from '../../core/errors.ts';
-import type { MediaFile } from './media-file.ts';
+import type { MediaFile } from '../../video/media-file.ts';
 
 /**
  * Decodes the video of a file, in the order in which it is shown. Damaged packets are passed over. A frame is

@@ -1,9 +1,9 @@
 import type { EncodedFrame, SourceFragment, SourceFrame } from './video-source.ts';
 
-/** A bit less than a second: timestamps are rounded, and 29.97 frames a second are common. */
-export const MIN_FRAGMENT_MILLIS = 950;
+/** A second, less what rounding may take from it. */
+const MIN_FRAGMENT_MILLIS = 990;
 /** Bounds the memory for a fragment, and stays within the 16 bits of a block's timecode. */
-export const MAX_FRAGMENT_MILLIS = 10_000;
+const MAX_FRAGMENT_MILLIS = 10_000;
 
 /**
  * Cuts one pass into fragments: at the first key frame that comes a second after the last cut. Where none comes

@@ -1,6 +1,6 @@
+import { MediaFile, type MediaPacket } from '../../video/media-file.ts';
 import { type CopyFormat, canCopy, copiedFrames, copyFormat } from './copy.ts';
 import { loopByReading, loopFromMemory } from './looping.ts';
-import { MediaFile, type MediaPacket } from './media-file.ts';
 import { planTranscoding, transcode } from './transcode.ts';
 import type { VideoSource } from './video-source.ts';
 
@@ -23,9 +23,10 @@ export async function openVideoSource(path: string): Promise<VideoSource> {
   try {
     const { packets, isWhole } = await readStart(file);
     const format = copyFormat(file.parameters);
-    if (format === null || !canCopy(packets))
-      return await transcodedSource(path, isWhole ? packets.length : null);
-    return isWhole ? packetSource(packets, format) : copiedSource(path, format);
+    if (format !== null && canCopy(packets)) {
+      return isWhole ? packetSource(packets, format) : copiedSource(path, format);
+    }
+    return await transcodedSource(path, isWhole ? packets.length : null);
   } finally {
     await file.close();
   }

@@ -1,9 +1,9 @@
 import { AV_PIX_FMT_YUV420P } from 'node-av/constants';
 import { avImageCrop, avImageGetBufferSize, Frame } from 'node-av/lib';
+import { MediaFile } from '../../video/media-file.ts';
 import { decodedFrames } from './decode.ts';
 import { H264Encoder } from './h264-encoder.ts';
 import { loopFromMemory } from './looping.ts';
-import { MediaFile } from './media-file.ts';
 import { Scaler, toEven } from './scaler.ts';
 import type { EncodedFrame, VideoSource } from './video-source.ts';
 

@@ -100,15 +100,16 @@ export class PutMediaRequest {
 
   async #read(response: IncomingMessage): Promise<void> {
     const { statusCode, headers } = response;
+    const isAccepted = statusCode === 200;
     let text = '';
     try {
       for await (const chunk of response.setEncoding('utf8')) {
         text += chunk;
-        if (statusCode === 200) text = this.#acknowledge(text);
+        if (isAccepted) text = this.#acknowledge(text);
         if (text.length > MAX_ANSWER_LENGTH) throw failure('the answer is too long');
       }
-      const error = `HTTP ${statusCode} ${headers['x-amzn-errortype'] ?? ''} ${text}`;
-      this.close(failure(statusCode === 200 ? 'the service ended the connection' : error));
+      const refusal = ['HTTP', statusCode, headers['x-amzn-errortype'], text].filter(Boolean).join(' ');
+      this.close(failure(isAccepted ? 'the service ended the connection' : refusal));
     } catch (error) {
       this.close(failure('the answer could not be read', error));
     }

@@ -1,9 +1,9 @@
 import { AVCOL_SPC_RGB } from 'node-av/constants';
 import type { Frame } from 'node-av/lib';
+import { MediaFile } from '../../video/media-file.ts';
 import { ContinuousTime } from './continuous-time.ts';
 import { decodedFrames } from './decode.ts';
 import { type EncoderOptions, H264Encoder } from './h264-encoder.ts';
-import { MediaFile } from './media-file.ts';
 import { Scaler, toEven } from './scaler.ts';
 import type { CameraTrack, EncodedFrame } from './video-source.ts';
 
@@ -60,6 +60,18 @@ export async function* transcode(
   maxPackets?: number,
 ): AsyncGenerator<EncodedFrame, void, undefined> {
   const file = await MediaFile.open(path);
+  try {
+    yield* encodedFrames(file, options, maxPackets);
+  } finally {
+    await file.close();
+  }
+}
+
+async function* encodedFrames(
+  file: MediaFile,
+  options: EncoderOptions,
+  maxPackets: number | undefined,
+): AsyncGenerator<EncodedFrame, void, undefined> {
   const encoder = await H264Encoder.open(options);
   const scaler = new Scaler(options);
   const time = new ContinuousTime();
@@ -80,11 +92,11 @@ export async function* transcode(
   } finally {
     scaler.close();
     encoder.close();
-    await file.close();
   }
 
-  async function* repeatUntil(millis: number): AsyncGenerator<EncodedFrame, void, undefined> {
-    const untilMillis = millis - MAX_PICTURE_MILLIS / 2;
+  /** Encodes the last picture again, each second, up to about a second before the next. */
+  async function* repeatUntil(nextMillis: number): AsyncGenerator<EncodedFrame, void, undefined> {
+    const untilMillis = nextMillis - MAX_PICTURE_MILLIS / 2;
     for (let repeat = lastMillis + MAX_PICTURE_MILLIS; repeat < untilMillis; repeat += MAX_PICTURE_MILLIS) {
       yield await encoder.encode(scaler.frame, repeat, 0);
     }

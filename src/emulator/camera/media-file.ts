@@ -1,1 +1,0 @@
-export * from '../../video/media-file.ts';
