@@ -102,7 +102,7 @@ test('a process that fails is reported with its last words', async () => {
   writeFileSync(path, 'console.error("no model here"); process.exitCode = 3;');
   await expect(startServiceProcess({ args: ['serve'], script: path })).rejects.toMatchObject({
     code: 'SERVICE_PROCESS_FAILED',
-    message: `The model process ${path} ended with exit code 3 before it was ready:\nno model here`,
+    message: `The process ${path} ended with exit code 3 before it was ready:\nno model here`,
   });
 });
 
