@@ -29,14 +29,15 @@ export interface DemoSummary {
  * invocations, the parser Lambda by its lines. The worker knows nothing of it.
  */
 export class DemoObserver {
-  readonly #streams: Map<string, StreamState>;
+  readonly #streams = new Map<string, StreamState>();
   readonly #results: ResultLine[] = [];
   readonly #pictures = new Map<string, StoredPicture>();
   readonly #detections = new Map<string, number>();
   readonly #lags: number[] = [];
 
-  constructor(streamNames: readonly string[]) {
-    this.#streams = new Map(streamNames.map((streamName) => [streamName, newStreamState(streamName)]));
+  /** Adds streams to what is watched. */
+  watch(streamNames: readonly string[]): void {
+    for (const streamName of streamNames) this.#streams.set(streamName, newStreamState(streamName));
   }
 
   get streams(): StreamState[] {

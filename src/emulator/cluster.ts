@@ -2,6 +2,7 @@ import { CreateStreamCommand, KinesisClient, waitUntilStreamExists } from '@aws-
 import { KinesisVideo } from '@aws-sdk/client-kinesis-video';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { Clock } from '../core/clock.ts';
+import { Closers } from '../core/closers.ts';
 import type { Logger } from '../core/log.ts';
 import { createHandler, type ParserLog } from '../lambda/handler.ts';
 import { serveAwsJson } from './aws-json.ts';
@@ -54,15 +55,9 @@ export interface Cluster {
 /** Starts every service that a worker needs on this machine, side by side; ends them in reverse. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { clock, log, signal, scripts } = options;
-  const closers: Array<() => Promise<void>> = [];
-  const closeAll = async () => {
-    for (const close of closers.splice(0).reverse()) await close();
-  };
-  const started = async <T extends { close(): Promise<void> }>(starting: Promise<T>): Promise<T> => {
-    const service = await starting;
-    closers.push(() => service.close());
-    return service;
-  };
+  const closers = new Closers();
+  const started = async <T extends { close(): Promise<void> }>(starting: Promise<T>) =>
+    closers.add(await starting);
   try {
     const parameters = new Parameters();
     const services = await settled([
@@ -75,7 +70,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       options.sources,
     ]);
     const [kinesisVideo, dynamoDb, kinesis, model, sources] = services;
-    for (const { source } of sources) closers.push(() => source.close());
+    for (const { source } of sources) closers.add(source);
     const tagged = () => kinesisVideo.streams().map(({ arn, tags }) => ({ arn, tags }));
     const awsJson = await started(serveAwsJson({ ...parameters.operations, ...taggingOperations(tagged) }));
     const runtime =
@@ -104,7 +99,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const client = { region: REGION, credentials, requestHandler: new NodeHttpHandler() };
     const kinesisClient = new KinesisClient({ ...client, endpoint: kinesis.url });
     const kinesisVideoClient = new KinesisVideo({ ...client, endpoint: kinesisVideo.url });
-    closers.push(async () => {
+    closers.defer(async () => {
       kinesisClient.destroy();
       kinesisVideoClient.destroy();
     });
@@ -119,7 +114,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       clock,
       log,
     }).run(stopPolling.signal);
-    closers.push(async () => {
+    closers.defer(async () => {
       stopPolling.abort();
       await polling;
     });
@@ -132,7 +127,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       camerasEnd.abort();
       await Promise.all(cameras.map((camera) => camera.closed));
     };
-    closers.push(stopCameras);
+    closers.defer(stopCameras);
 
     return {
       env: {
@@ -150,10 +145,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       parameter: PARAMETER_NAME,
       streams,
       stopCameras,
-      close: closeAll,
+      close: () => closers.close(),
     };
   } catch (error) {
-    await closeAll();
+    await closers.close();
     throw error;
   }
 }
