@@ -6,7 +6,7 @@ import { configError, parseConfig } from '../config/parse.ts';
 import { configSchema } from '../config/schema.ts';
 import { errorMessage, UsageError } from '../core/errors.ts';
 import { resultRecordSchema } from '../result/record.ts';
-import { EXIT_OK, type ExitCode } from './program.ts';
+import { EXIT_OK, type ExitCode } from './exit-code.ts';
 
 const SSM_PREFIX = 'ssm:';
 

@@ -11,7 +11,7 @@ import { WorkerProcess } from '../demo/worker-process.ts';
 import { type NamedSource, openDefaultSources } from '../emulator/camera/default-sources.ts';
 import { openVideoSource } from '../emulator/camera/open-video-source.ts';
 import { type Cluster, startCluster } from '../emulator/cluster.ts';
-import { EXIT_FAILED, EXIT_OK, type ExitCode } from './program.ts';
+import { EXIT_FAILED, EXIT_OK, type ExitCode } from './exit-code.ts';
 import { scriptPath } from './scripts.ts';
 import { untilSignal } from './signals.ts';
 

@@ -7,7 +7,7 @@ import { createLogger } from '../core/log.ts';
 import type { NamedSource } from '../emulator/camera/default-sources.ts';
 import { openVideoSource } from '../emulator/camera/open-video-source.ts';
 import { startCluster } from '../emulator/cluster.ts';
-import { EXIT_OK, type ExitCode } from './program.ts';
+import { EXIT_OK, type ExitCode } from './exit-code.ts';
 import { scriptPath } from './scripts.ts';
 import { untilSignal } from './signals.ts';
 

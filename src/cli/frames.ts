@@ -11,7 +11,7 @@ import { type KeyFrame, matroskaKeyFrames, mediaFileKeyFrames } from '../video/k
 import { MediaFile } from '../video/media-file.ts';
 import { PicturePool } from '../video/picture-pool.ts';
 import { isSampled } from '../video/sampler.ts';
-import { EXIT_FAILED, EXIT_OK, type ExitCode } from './program.ts';
+import { EXIT_FAILED, EXIT_OK, type ExitCode } from './exit-code.ts';
 import { untilSignal } from './signals.ts';
 
 export interface FramesOptions {

@@ -2,8 +2,8 @@ import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { errorMessage } from '../core/errors.ts';
 import { Inspection } from '../matroska/inspection.ts';
+import { EXIT_FAILED, EXIT_OK, type ExitCode } from './exit-code.ts';
 import { inspectionJson, inspectionText } from './inspection-report.ts';
-import { EXIT_FAILED, EXIT_OK, type ExitCode } from './program.ts';
 
 /** Shows each file; fails if one cannot be read or is no Matroska. What is cut or damaged is shown all the same. */
 export async function inspect(files: readonly string[], { json }: { json: boolean }): Promise<ExitCode> {

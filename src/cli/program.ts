@@ -1,12 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { silenceSdkVersionNote, VERSION } from '../core/environment.ts';
 import { errorMessage, KvsInferenceError, UsageError } from '../core/errors.ts';
-
-/** Of the whole program: done, failed, wrongly used. */
-export const EXIT_OK = 0;
-export const EXIT_FAILED = 1;
-export const EXIT_USAGE = 2;
-export type ExitCode = typeof EXIT_OK | typeof EXIT_FAILED | typeof EXIT_USAGE;
+import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, type ExitCode } from './exit-code.ts';
 
 /** Runs the command that the arguments name. Each command's code is loaded when it is called. */
 export async function run(args: readonly string[]): Promise<ExitCode> {

@@ -6,7 +6,7 @@ import { UsageError } from '../core/errors.ts';
 import { createLogger } from '../core/log.ts';
 import { createClients } from '../worker/clients.ts';
 import { Worker } from '../worker/worker.ts';
-import { EXIT_OK, type ExitCode } from './program.ts';
+import { EXIT_OK, type ExitCode } from './exit-code.ts';
 import { untilSignal } from './signals.ts';
 
 /** The service itself. Ends with 0 after SIGTERM or SIGINT, drained. */

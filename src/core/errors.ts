@@ -1,5 +1,3 @@
-import { isNativeError } from 'node:util/types';
-
 /** An error of this program: what went wrong (`code`), with what (`details`), and whether trying again can help. */
 export class KvsInferenceError extends Error {
   override readonly name: string = 'KvsInferenceError';
@@ -51,7 +49,7 @@ export function assertNever(value: never): never {
   throw new Error(`Unexpected value: ${JSON.stringify(value)}`);
 }
 
-/** Errors of Node.js itself are no instances of `Error` in another realm, DOMExceptions no native errors. */
+/** By its shape: an error of another realm, as a DOMException or one of a worker, is no instance of ours. */
 function isError(error: unknown): error is Error {
-  return error instanceof Error || isNativeError(error);
+  return typeof error === 'object' && error !== null && 'name' in error && 'message' in error;
 }

@@ -12,7 +12,7 @@ import {
   UpdateDataRetentionCommand,
 } from '@aws-sdk/client-kinesis-video';
 import { type KinesisVideoEmulator, startKinesisVideo } from '../../../src/emulator/kinesis-video/server.ts';
-import { ManualClock } from './manual-clock.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 import { post, readAll } from './reader.ts';
 
 const NOW = 1_700_000_000_000;

@@ -4,8 +4,8 @@ import { GetMediaCommand, KinesisVideoMediaClient } from '@aws-sdk/client-kinesi
 import { type KinesisVideoEmulator, startKinesisVideo } from '../../../src/emulator/kinesis-video/server.ts';
 import { blockGroup, element, tagsElement } from '../../../src/emulator/matroska-writer.ts';
 import { ElementId } from '../../../src/matroska/elements.ts';
-import { eventually } from './eventually.ts';
-import { ManualClock } from './manual-clock.ts';
+import { eventually } from '../../support/eventually.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 import {
   block,
   cluster,

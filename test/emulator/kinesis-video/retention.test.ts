@@ -3,7 +3,7 @@ import {
   type KinesisVideoOptions,
   startKinesisVideo,
 } from '../../../src/emulator/kinesis-video/server.ts';
-import { ManualClock } from './manual-clock.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 import { produce } from './producer.ts';
 import { getMedia, numbers, readBody } from './reader.ts';
 

@@ -1,6 +1,6 @@
 import { systemClock } from '../../../src/core/clock.ts';
 import { startKinesisVideo } from '../../../src/emulator/kinesis-video/server.ts';
-import { eventually } from './eventually.ts';
+import { eventually } from '../../support/eventually.ts';
 import { cluster, ProducerConnection, produce, streamHeader } from './producer.ts';
 import { getMedia, readAll } from './reader.ts';
 
