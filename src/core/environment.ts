@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 /** What the program takes from its environment; the AWS SDK reads its own variables itself. */
 export interface Environment {
   /** Name of the SSM parameter that holds the configuration. */
@@ -19,4 +21,12 @@ export function readEnvironment(environment: NodeJS.ProcessEnv = process.env): E
 /** The AWS SDK's note on coming Node.js versions is for who runs the service, not for who tries a command. */
 export function silenceSdkVersionNote(): void {
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
+}
+
+/**
+ * FFmpeg's work runs in libuv's thread pool: room for a decoder per core, and for file and name look-ups beside them.
+ * Node.js 20 has started its pool before any of our code runs: there the variable must be set from outside.
+ */
+export function enlargeThreadPool(): void {
+  process.env['UV_THREADPOOL_SIZE'] ??= String(availableParallelism() + 4);
 }
