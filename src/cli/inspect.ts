@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
+import picocolors from 'picocolors';
 import { errorMessage } from '../core/errors.ts';
 import { Inspection } from '../matroska/inspection.ts';
 import { EXIT_FAILED, EXIT_OK, type ExitCode } from './exit-code.ts';
@@ -8,10 +9,14 @@ import { inspectionJson, inspectionText } from './inspection-report.ts';
 /** Shows each file; fails if one cannot be read or is no Matroska. What is cut or damaged is shown all the same. */
 export async function inspect(files: readonly string[], { json }: { json: boolean }): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT_OK;
+  // On a terminal only: the package also colours what a CI run writes into a file.
+  const colors = picocolors.createColors(process.stdout.isTTY && picocolors.isColorSupported);
   for (const file of files) {
     try {
       const inspection = await inspectStream(file === '-' ? process.stdin : createReadStream(file));
-      process.stdout.write(json ? `${inspectionJson(file, inspection)}\n` : inspectionText(file, inspection));
+      process.stdout.write(
+        json ? `${inspectionJson(file, inspection)}\n` : inspectionText(file, inspection, colors),
+      );
       if (inspection.ebmlHeaders === 0) exitCode = EXIT_FAILED;
     } catch (error) {
       process.stderr.write(`kvs-inference: ${file} cannot be read: ${errorMessage(error)}\n`);

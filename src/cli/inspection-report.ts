@@ -1,8 +1,10 @@
 import Table from 'cli-table3';
-import picocolors from 'picocolors';
+import type picocolors from 'picocolors';
 import type { FragmentInspection, Inspection, TrackInspection } from '../matroska/inspection.ts';
 import { codecName } from '../matroska/tracks.ts';
 import { profileName } from '../video/codec.ts';
+
+type Colors = ReturnType<typeof picocolors.createColors>;
 
 /** Of a long file the first and the last fragments are shown. */
 const FIRST_FRAGMENTS = 30;
@@ -46,23 +48,23 @@ export function inspectionJson(file: string, inspection: Inspection): string {
   });
 }
 
-/** The same for a person: aligned tables, colour only on a terminal. */
-export function inspectionText(file: string, inspection: Inspection): string {
+/** The same for a person: aligned tables. */
+export function inspectionText(file: string, inspection: Inspection, colors: Colors): string {
   const { size, truncated, ebmlHeaders, clusters, errors } = inspection;
-  const { bold, red, yellow } = picocolors;
+  const { bold, red, yellow } = colors;
   const state = truncated ? yellow('truncated') : errors.length > 0 ? red('with errors') : 'complete';
   const lines = [
     bold(file),
     `  ${bytesText(size)}, ${count(ebmlHeaders, 'EBML header')}, ${count(clusters, 'cluster')}, ${state}`,
   ];
-  if (inspection.tracks.size > 0) lines.push('', trackTable([...inspection.tracks.values()]));
-  if (inspection.fragments.length > 0) lines.push('', fragmentTable(inspection.fragments));
+  if (inspection.tracks.size > 0) lines.push('', trackTable([...inspection.tracks.values()], colors));
+  if (inspection.fragments.length > 0) lines.push('', fragmentTable(inspection.fragments, colors));
   for (const { code, message, offset } of errors)
     lines.push(red(`  error ${code} at byte ${offset}: ${message}`));
   return `${lines.join('\n')}\n\n`;
 }
 
-function trackTable(tracks: readonly TrackInspection[]): string {
+function trackTable(tracks: readonly TrackInspection[], colors: Colors): string {
   const rows = tracks.map(({ track, frames, keyFrames, bytes }) => {
     const { pixelWidth, pixelHeight, samplingFrequency, channels } = track;
     const video = pixelWidth === null ? '' : `${pixelWidth}x${pixelHeight}`;
@@ -82,10 +84,11 @@ function trackTable(tracks: readonly TrackInspection[]): string {
     ['track', 'type', 'codec', 'profile', 'size', 'frames', 'key frames', 'bytes'],
     rows,
     [0, 5, 6, 7],
+    colors,
   );
 }
 
-function fragmentTable(fragments: readonly FragmentInspection[]): string {
+function fragmentTable(fragments: readonly FragmentInspection[], colors: Colors): string {
   const row = (fragment: FragmentInspection) => [
     fragment.fragmentNumber ?? '-',
     time(fragment.serverTimestampMillis),
@@ -94,7 +97,7 @@ function fragmentTable(fragments: readonly FragmentInspection[]): string {
     fragment.keyFrames,
     `${Math.round(fragment.durationMillis)} ms`,
     fragment.millisBehindNow === null ? '-' : `${fragment.millisBehindNow} ms`,
-    remark(fragment),
+    colors.yellow(remark(fragment)),
   ];
   const hidden = fragments.length - FIRST_FRAGMENTS - LAST_FRAGMENTS;
   const rows =
@@ -106,7 +109,7 @@ function fragmentTable(fragments: readonly FragmentInspection[]): string {
         ]
       : fragments.map(row);
   const head = ['fragment', 'server time', 'producer time', 'frames', 'key', 'duration', 'behind now', ''];
-  return table(head, rows, [3, 4, 5, 6]);
+  return table(head, rows, [3, 4, 5, 6], colors);
 }
 
 function remark({ complete, gapMillis }: FragmentInspection): string {
@@ -114,18 +117,23 @@ function remark({ complete, gapMillis }: FragmentInspection): string {
   if (!complete) remarks.push('incomplete');
   if (gapMillis !== null && gapMillis > GAP_MILLIS) remarks.push(`gap of ${Math.round(gapMillis)} ms before`);
   if (gapMillis !== null && gapMillis < -GAP_MILLIS) remarks.push(`overlaps by ${Math.round(-gapMillis)} ms`);
-  return picocolors.yellow(remarks.join(', '));
+  return remarks.join(', ');
 }
 
 /** Aligned columns without lines. */
-function table(head: string[], rows: Array<Array<string | number>>, rightAligned: number[]): string {
+function table(
+  head: string[],
+  rows: Array<Array<string | number>>,
+  rightAligned: number[],
+  colors: Colors,
+): string {
   const none = Object.fromEntries(
     ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right']
       .concat(['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'])
       .map((name) => [name, '']),
   );
   const output = new Table({
-    head: head.map((name) => picocolors.dim(name)),
+    head: head.map((name) => colors.dim(name)),
     chars: { ...none, middle: '  ' },
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
     colAligns: head.map((_, index) => (rightAligned.includes(index) ? 'right' : 'left')),
