@@ -10,7 +10,7 @@ import { inspectionJson, inspectionText } from './inspection-report.ts';
 export async function inspect(files: readonly string[], { json }: { json: boolean }): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT_OK;
   // On a terminal only: the package also colours what a CI run writes into a file.
-  const colors = picocolors.createColors(process.stdout.isTTY && picocolors.isColorSupported);
+  const colors = picocolors.createColors(process.stdout.isTTY === true && picocolors.isColorSupported);
   for (const file of files) {
     try {
       const inspection = await inspectStream(file === '-' ? process.stdin : createReadStream(file));

@@ -16,7 +16,7 @@ export class LiveLines {
   constructor(stream: NodeJS.WriteStream) {
     this.#stream = stream;
     this.#update = stream.isTTY ? createLogUpdate(stream) : null;
-    this.#colors = picocolors.createColors(stream.isTTY && picocolors.isColorSupported);
+    this.#colors = picocolors.createColors(stream.isTTY === true && picocolors.isColorSupported);
   }
 
   /** A line of its own. */
