@@ -80,7 +80,7 @@ export async function frames(input: string, options: FramesOptions): Promise<Exi
     problem = errorMessage(error);
   } finally {
     await writing.onIdle();
-    await pool.close();
+    await pool.onIdle();
     await source.close();
     progress?.stop();
   }

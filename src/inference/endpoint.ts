@@ -72,8 +72,6 @@ export class SageMakerEndpoint {
     const command = new InvokeEndpointCommand({
       EndpointName: endpointName,
       ContentType: contentType,
-      // JumpStart's models name what they see only when they are asked to.
-      Accept: 'application/json;verbose',
       Body: body,
       InferenceId: inferenceId,
       CustomAttributes: customAttributes,
@@ -103,6 +101,10 @@ const RETRYABLE_NAMES = new Set([
   'InternalServerError',
   'RequestTimeout',
   'RequestTimeoutException',
+  // Clocks and credentials: the SDK has corrected its own by the next attempt.
+  'RequestTimeTooSkewed',
+  'InvalidSignatureException',
+  'ExpiredTokenException',
 ]);
 
 /**
@@ -117,5 +119,6 @@ export function isRetryableInvocationError(error: unknown): boolean {
   }
   const { $metadata: metadata } = error as { $metadata?: { httpStatusCode?: number } };
   const status = metadata?.httpStatusCode;
-  return status === undefined || status >= 500 || RETRYABLE_NAMES.has(name);
+  const isRetryableStatus = status === undefined || status === 408 || status === 429 || status >= 500;
+  return isRetryableStatus || RETRYABLE_NAMES.has(name);
 }

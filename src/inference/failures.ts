@@ -5,6 +5,8 @@ import type { Logger } from '../core/log.ts';
 interface Failures {
   count: number;
   ids: string[];
+  /** Of the last one. */
+  message: string;
   lastLineAt: number;
 }
 
@@ -30,27 +32,37 @@ export class FailureLog {
   /** @param id of the result that there will not be */
   add(error: unknown, id: string): void {
     const name = errorName(error);
-    const failures = this.#failures.get(name) ?? { count: 0, ids: [], lastLineAt: Number.NEGATIVE_INFINITY };
+    const failures = this.#failures.get(name) ?? newFailures();
     this.#failures.set(name, failures);
     failures.count += 1;
     if (failures.ids.length < MAX_IDS) failures.ids.push(id);
-    if (this.#clock.monotonic() - failures.lastLineAt >= LINE_INTERVAL_MILLIS) {
-      this.#write(name, failures, errorMessage(error));
-    }
+    failures.message = errorMessage(error);
+    if (this.#isDue(failures)) this.#write(name, failures);
+  }
+
+  /** Reports what has waited its minute. To be called now and then. */
+  flushDue(): void {
+    for (const [name, failures] of this.#failures) if (this.#isDue(failures)) this.#write(name, failures);
   }
 
   /** Reports what has no line yet. */
   flush(): void {
-    for (const [name, failures] of this.#failures) {
-      if (failures.count > 0) this.#write(name, failures, 'since the last line');
-    }
+    for (const [name, failures] of this.#failures) if (failures.count > 0) this.#write(name, failures);
   }
 
-  #write(error: string, failures: Failures, message: string): void {
-    const { count, ids } = failures;
+  #isDue({ count, lastLineAt }: Failures): boolean {
+    return count > 0 && this.#clock.monotonic() - lastLineAt >= LINE_INTERVAL_MILLIS;
+  }
+
+  #write(error: string, failures: Failures): void {
+    const { count, ids, message } = failures;
     failures.count = 0;
     failures.ids = [];
     failures.lastLineAt = this.#clock.monotonic();
     this.#log.error({ error, endpoint: this.#endpoint, frames: count, ids }, `frames failed: ${message}`);
   }
+}
+
+function newFailures(): Failures {
+  return { count: 0, ids: [], message: '', lastLineAt: Number.NEGATIVE_INFINITY };
 }

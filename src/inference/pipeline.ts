@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
-import { errorName, isAbortError } from '../core/errors.ts';
+import { errorName } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { SampledFrame } from '../stream/sampled-frame.ts';
@@ -67,6 +67,11 @@ export class InferencePipeline {
       },
       signal,
     );
+  }
+
+  /** Writes the lines on failed frames that are due. */
+  reportFailures(): void {
+    this.#failures.flushDue();
   }
 
   /**
@@ -139,7 +144,8 @@ export class InferencePipeline {
   }
 
   #giveUp(frame: SampledFrame, error: unknown): void {
-    if (this.#stop.signal.aborted && isAbortError(error)) return;
+    // Not settled: whoever holds the lease next reads the frame again.
+    if (this.#stop.signal.aborted) return;
     this.#options.metrics.count('FramesFailed', frame.streamName);
     this.#failures.add(error, frame.id);
     this.#options.log.debug({ id: frame.id, err: error }, 'frame failed');

@@ -12,6 +12,8 @@ export interface LeaseTakerOptions {
   discover: (signal: AbortSignal) => Promise<readonly string[]>;
   /** Where a stream without a lease starts. */
   startPosition: () => StartPosition;
+  /** Whether this process still works on the stream: its own lease is never taken anew under it. */
+  isHeld: (leaseKey: string) => boolean;
   /** Called with each lease as it is taken. */
   onTaken: (lease: Lease) => void;
   failoverTimeMillis: number;
@@ -47,7 +49,7 @@ export class LeaseTaker {
   }
 
   async #takeLeases(signal: AbortSignal): Promise<void> {
-    const { clock, discover, log, owner, table } = this.#options;
+    const { clock, discover, isHeld, log, owner, table } = this.#options;
     const streamNames = new Set(await discover(signal));
     const observedAt = clock.monotonic();
     let leases = await this.#list(signal);
@@ -56,8 +58,7 @@ export class LeaseTaker {
       for (const name of missing) await table.create(name, this.#options.startPosition(), signal);
       leases = await this.#list(signal);
     }
-    const wanted = leases.filter(({ leaseKey }) => streamNames.has(leaseKey));
-    // Our own leases are among them only if they have expired: then their keeper has given them up.
+    const wanted = leases.filter(({ leaseKey }) => streamNames.has(leaseKey) && !isHeld(leaseKey));
     for (const seen of this.#expiry.takeable(wanted, observedAt)) {
       try {
         const lease = await table.take(seen, owner, signal);

@@ -123,10 +123,11 @@ export class ResultPublisher {
       const failed: Pending[] = [];
       const errors = new Map<string, number>();
       for (const [index, pending] of batch.entries()) {
-        const code = results[index]?.ErrorCode;
-        if (code === undefined) {
+        const result = results[index];
+        if (result?.SequenceNumber !== undefined) {
           pending.resolve();
         } else {
+          const code = result?.ErrorCode ?? 'NoAnswer';
           errors.set(code, (errors.get(code) ?? 0) + 1);
           failed.push(pending);
         }

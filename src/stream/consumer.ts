@@ -55,6 +55,8 @@ export class StreamConsumer {
   readonly #log: Logger;
   /** What has been read, which is ahead of what is done. */
   #progress: Progress;
+  /** Where to read on while the fragment to read on from is gone. */
+  #fallback: ReadPosition | null = null;
   #open: OpenFragment | null = null;
   #unreadable: { fragmentNumber: string; readings: number } | null = null;
 
@@ -66,13 +68,13 @@ export class StreamConsumer {
 
   /** Runs until `signal` aborts; then resolves. */
   async run(signal: AbortSignal): Promise<void> {
-    let position = readPosition(this.#progress);
     let consecutiveFailures = 0;
     while (!signal.aborted) {
+      const position = this.#fallback ?? readPosition(this.#progress);
       const ending = await this.#read(position, consecutiveFailures, signal);
       if (signal.aborted) return;
       consecutiveFailures = ending.type === 'failed' ? ending.consecutiveFailures : 0;
-      position = ending.type === 'fragmentNotFound' ? this.#fallBack(position) : readPosition(this.#progress);
+      if (ending.type === 'fragmentNotFound') this.#fallBack(position);
       this.#options.metrics.count('Reconnects', this.#options.streamName);
       await this.#options.clock.sleep(resumeDelay(ending), signal).catch(() => undefined);
     }
@@ -102,6 +104,7 @@ export class StreamConsumer {
       for (const event of demuxer.end()) await this.#handle(event, signal);
       return isFragmentLost ? { type: 'fragmentNotFound' } : { type: 'clean', completeFragments };
     } catch (error) {
+      if (isFragmentLost) return { type: 'fragmentNotFound' };
       const consecutiveFailures = completeFragments > 0 ? 1 : failuresBefore + 1;
       if (!signal.aborted) this.#reportFailure(error, consecutiveFailures);
       return { type: 'failed', consecutiveFailures };
@@ -194,10 +197,10 @@ export class StreamConsumer {
   #endFragment(end: Extract<MatroskaEvent, { type: 'fragmentEnd' }>): void {
     const open = this.#open;
     this.#open = null;
-    const { metrics, streamName, tracker } = this.#options;
+    const { metrics, streamName } = this.#options;
     if (end.millisBehindNow !== null) metrics.observe('MillisBehindNow', streamName, end.millisBehindNow);
     if (open === null) return;
-    const { fragmentNumber, serverTimestampMillis } = open.fragment;
+    const { fragmentNumber } = open.fragment;
     if (!end.complete) {
       this.#log.warn({ fragmentNumber }, 'fragment cut: it will be read again');
       return;
@@ -206,20 +209,26 @@ export class StreamConsumer {
     metrics.count('FragmentsReceived', streamName);
     metrics.count('FramesReceived', streamName, frames);
     metrics.count('IFramesReceived', streamName, iFrames);
-    tracker.complete(fragmentNumber, iFrameCounter);
+    this.#advance(open.fragment, iFrameCounter);
+  }
+
+  /** The fragment to go on from is gone: goes on from its time, until something has been read from there. */
+  #fallBack(position: ReadPosition): void {
+    if (this.#fallback !== null) return;
+    this.#fallback = fallbackPosition(this.#progress);
+    this.#options.metrics.count('Gaps', this.#options.streamName);
+    const details = { position, fallback: this.#fallback };
+    this.#log.error(details, 'gap: the service no longer has the fragment to read on from');
+  }
+
+  /** Everything up to and with this fragment has been read. */
+  #advance({ fragmentNumber, serverTimestampMillis }: StreamFragment, iFrameCounter: number): void {
+    this.#options.tracker.complete(fragmentNumber, iFrameCounter);
     this.#progress = {
       ...this.#progress,
       checkpoint: { fragmentNumber, serverTimestampMillis, iFrameCounter },
     };
-  }
-
-  /** The fragment to go on from is gone: goes on from its time, which may lose what lies between. */
-  #fallBack(position: ReadPosition): ReadPosition {
-    const fallback =
-      position.type === 'AFTER_FRAGMENT' ? fallbackPosition(this.#progress) : readPosition(this.#progress);
-    this.#options.metrics.count('Gaps', this.#options.streamName);
-    this.#log.error({ position, fallback }, 'gap: the service no longer has the fragment to read on from');
-    return fallback;
+    this.#fallback = null;
   }
 
   #reportFailure(error: unknown, consecutiveFailures: number): void {
@@ -234,17 +243,13 @@ export class StreamConsumer {
 
   /** A stored fragment that cannot be read must not stop the stream for ever: in the end it is a gap. */
   #countUnreadable({ fragment, iFrameCounter }: OpenFragment): void {
-    const { fragmentNumber, serverTimestampMillis } = fragment;
+    const { fragmentNumber } = fragment;
     const readings = this.#unreadable?.fragmentNumber === fragmentNumber ? this.#unreadable.readings + 1 : 1;
     this.#unreadable = { fragmentNumber, readings };
     if (readings < MAX_UNREADABLE_READINGS) return;
     this.#options.metrics.count('Gaps', this.#options.streamName);
     this.#log.error({ fragmentNumber, readings }, 'gap: unreadable fragment skipped');
-    this.#options.tracker.complete(fragmentNumber, iFrameCounter);
-    this.#progress = {
-      ...this.#progress,
-      checkpoint: { fragmentNumber, serverTimestampMillis, iFrameCounter },
-    };
+    this.#advance(fragment, iFrameCounter);
   }
 }
 

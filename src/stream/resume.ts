@@ -41,12 +41,17 @@ export function resumeDelay(ending: Ending, random: () => number = Math.random):
   switch (ending.type) {
     case 'clean':
       if (ending.completeFragments > 0) return 0;
-      return Math.round(IDLE_MIN_MILLIS + random() * (IDLE_MAX_MILLIS - IDLE_MIN_MILLIS));
+      return idleDelay(random);
     case 'fragmentNotFound':
-      return 0;
+      // Not at once: where its time is gone too, this would ask as fast as it can.
+      return idleDelay(random);
     case 'failed': {
       const ceiling = Math.min(BACKOFF_MAX_MILLIS, BACKOFF_BASE_MILLIS * 2 ** ending.consecutiveFailures);
       return Math.round(BACKOFF_BASE_MILLIS + random() * ceiling);
     }
   }
+}
+
+function idleDelay(random: () => number): number {
+  return Math.round(IDLE_MIN_MILLIS + random() * (IDLE_MAX_MILLIS - IDLE_MIN_MILLIS));
 }

@@ -73,12 +73,6 @@ function unsupported(track: Track, what: string): KvsInferenceError {
   );
 }
 
-export function isSameCodec(a: CodecParameters, b: CodecParameters): boolean {
-  if (a === b) return true;
-  if (a.codecId !== b.codecId || (a.extradata === null) !== (b.extradata === null)) return false;
-  return a.extradata === null || b.extradata === null || a.extradata.equals(b.extradata);
-}
-
 const H264_PROFILES: Readonly<Record<number, string>> = {
   66: 'Baseline',
   77: 'Main',

@@ -20,7 +20,7 @@ import {
   SWS_BICUBIC,
   SWS_FULL_CHR_H_INT,
 } from 'node-av/constants';
-import { Codec, CodecContext, FFmpegError, Frame, Packet, SoftwareScaleContext } from 'node-av/lib';
+import { Codec, CodecContext, FFmpegError, Frame, Packet, Rational, SoftwareScaleContext } from 'node-av/lib';
 import { KvsInferenceError } from '../core/errors.ts';
 
 export type PictureFormat = 'jpeg' | 'png' | 'bmp' | 'gif';
@@ -60,111 +60,72 @@ const JPEG_QSCALE = 2;
 const SCALE_FLAGS = SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT;
 
 /**
- * Encodes decoded frames as pictures of one format. Keeps the encoder and the converter while the frames stay
- * alike. Calls must not overlap, nor `close` a call (see KeyFrameDecoder).
+ * Encodes a decoded frame as a picture, in contexts of its own: FFmpeg's GIF encoder, for one, writes only the
+ * difference to the picture before. New contexts cost less than 0.5 ms of 12 ms at 1080p.
+ *
+ * @throws {KvsInferenceError} ENCODE_FAILED
  */
-export class PictureEncoder {
-  readonly #output: Output;
-  #likeness = '';
-  #context: CodecContext | null = null;
-  #scaler: SoftwareScaleContext | null = null;
-  #converted: Frame | null = null;
-  #pictures = 0n;
-
-  constructor(format: PictureFormat) {
-    this.#output = OUTPUTS[format];
-  }
-
-  /** @throws {KvsInferenceError} ENCODE_FAILED */
-  async encode(frame: Frame): Promise<Picture> {
-    const { width, height } = frame;
+export async function encodePicture(frame: Frame, format: PictureFormat): Promise<Picture> {
+  const output = OUTPUTS[format];
+  const { width, height } = frame;
+  const scaler = new SoftwareScaleContext();
+  const converted = new Frame();
+  const context = new CodecContext();
+  const packet = new Packet();
+  try {
     // As the ffmpeg program converts: chroma is taken where swscale assumes it, whatever the stream says.
     frame.chromaLocation = AVCHROMA_LOC_UNSPECIFIED;
-    const { context, scaler, converted } = await this.#open(frame);
-    const packet = new Packet();
+    allocate(converted, output, width, height);
+    scaler.allocContext();
+    check(scaler.setOption('sws_flags', SCALE_FLAGS), 'sws_flags');
+    check(await scaler.scaleFrame(converted, frame), 'convert');
+    await openEncoder(context, output, width, height);
     packet.alloc();
-    try {
-      check(converted.makeWritable(), 'reuse picture');
-      check(await scaler.scaleFrame(converted, frame), 'convert');
-      converted.quality = JPEG_QSCALE * FF_QP2LAMBDA;
-      // FFmpeg's JPEG encoder refuses a timestamp that does not rise.
-      converted.pts = this.#pictures;
-      this.#pictures += 1n;
-      check(await context.sendFrame(converted), 'send frame');
-      check(await context.receivePacket(packet), 'receive packet');
-      const trailer = this.#output.trailer ?? Buffer.alloc(0);
-      return { data: Buffer.concat([packet.data ?? Buffer.alloc(0), trailer]), width, height };
-    } catch (error) {
-      this.close();
-      throw error;
-    } finally {
-      packet.free();
-    }
-  }
-
-  close(): void {
-    this.#context?.freeContext();
-    this.#scaler?.freeContext();
-    this.#converted?.free();
-    this.#context = null;
-    this.#scaler = null;
-    this.#converted = null;
-    this.#likeness = '';
-  }
-
-  async #open(
-    frame: Frame,
-  ): Promise<{ context: CodecContext; scaler: SoftwareScaleContext; converted: Frame }> {
-    const { width, height } = frame;
-    const likeness = [width, height, frame.format, frame.colorRange, frame.colorSpace].join();
-    if (likeness !== this.#likeness) this.close();
-    this.#likeness = likeness;
-    this.#scaler ??= openScaler();
-    this.#converted ??= this.#allocate(width, height);
-    this.#context ??= await this.#openEncoder(width, height);
-    return { context: this.#context, scaler: this.#scaler, converted: this.#converted };
-  }
-
-  #allocate(width: number, height: number): Frame {
-    const frame = new Frame();
-    frame.alloc();
-    frame.width = width;
-    frame.height = height;
-    frame.format = this.#output.pixelFormat;
-    frame.colorRange = AVCOL_RANGE_JPEG;
-    frame.colorSpace = this.#output.colorSpace;
-    check(frame.allocBuffer(), 'allocate picture');
-    return frame;
-  }
-
-  async #openEncoder(width: number, height: number): Promise<CodecContext> {
-    const { codecId, pixelFormat, colorSpace, options } = this.#output;
-    const codec = Codec.findEncoder(codecId);
-    if (codec === null) throw encodeFailed(`FFmpeg has no encoder for codec ${codecId}`);
-    const context = new CodecContext();
-    context.allocContext3(codec);
-    context.width = width;
-    context.height = height;
-    context.pixelFormat = pixelFormat;
-    context.colorRange = AVCOL_RANGE_JPEG;
-    context.colorSpace = colorSpace;
-    context.timeBase = { num: 1, den: 1 } as CodecContext['timeBase'];
-    context.threadCount = 1;
-    context.setFlags(AV_CODEC_FLAG_QSCALE);
-    context.globalQuality = JPEG_QSCALE * FF_QP2LAMBDA;
-    for (const [name, value] of Object.entries(options ?? {})) check(context.setOption(name, value), name);
-    const opened = await context.open2(codec, null);
-    if (opened < 0) context.freeContext();
-    check(opened, 'open encoder');
-    return context;
+    converted.quality = JPEG_QSCALE * FF_QP2LAMBDA;
+    converted.pts = 0n;
+    check(await context.sendFrame(converted), 'send frame');
+    check(await context.receivePacket(packet), 'receive packet');
+    const trailer = output.trailer ?? Buffer.alloc(0);
+    return { data: Buffer.concat([packet.data ?? Buffer.alloc(0), trailer]), width, height };
+  } finally {
+    packet.free();
+    context.freeContext();
+    converted.free();
+    scaler.freeContext();
   }
 }
 
-function openScaler(): SoftwareScaleContext {
-  const scaler = new SoftwareScaleContext();
-  scaler.allocContext();
-  check(scaler.setOption('sws_flags', SCALE_FLAGS), 'sws_flags');
-  return scaler;
+function allocate(frame: Frame, { pixelFormat, colorSpace }: Output, width: number, height: number): void {
+  frame.alloc();
+  frame.width = width;
+  frame.height = height;
+  frame.format = pixelFormat;
+  frame.colorRange = AVCOL_RANGE_JPEG;
+  frame.colorSpace = colorSpace;
+  check(frame.allocBuffer(), 'allocate picture');
+}
+
+async function openEncoder(
+  context: CodecContext,
+  output: Output,
+  width: number,
+  height: number,
+): Promise<void> {
+  const { codecId, pixelFormat, colorSpace, options } = output;
+  const codec = Codec.findEncoder(codecId);
+  if (codec === null) throw encodeFailed(`FFmpeg has no encoder for codec ${codecId}`);
+  context.allocContext3(codec);
+  context.width = width;
+  context.height = height;
+  context.pixelFormat = pixelFormat;
+  context.colorRange = AVCOL_RANGE_JPEG;
+  context.colorSpace = colorSpace;
+  context.timeBase = new Rational(1, 1);
+  context.threadCount = 1;
+  context.setFlags(AV_CODEC_FLAG_QSCALE);
+  context.globalQuality = JPEG_QSCALE * FF_QP2LAMBDA;
+  for (const [name, value] of Object.entries(options ?? {})) check(context.setOption(name, value), name);
+  check(await context.open2(codec, null), 'open encoder');
 }
 
 function check(result: number, step: string): void {

@@ -58,6 +58,8 @@ function handler(options: {
   return new NodeHttpHandler({
     connectionTimeout: CONNECTION_TIMEOUT_MILLIS,
     requestTimeout,
+    // Without this the SDK only warns. The time is that until the answer's headers.
+    throwOnRequestTimeout: requestTimeout > 0,
     // The warning is about a queue for sockets, which for the pool's own sockets cannot build up.
     socketAcquisitionWarningTimeout: 0,
     httpAgent: new HttpAgent({ keepAlive, maxSockets }),

@@ -76,6 +76,7 @@ export class Worker {
       owner,
       discover: (signal) => discoverStreams(config, clients.tagging, signal),
       startPosition: () => startPosition(config, clock),
+      isHeld: (streamName) => this.#streams.has(streamName),
       onTaken: (lease) => this.#startStream(lease),
       failoverTimeMillis: config.failoverTimeInMilli,
     });
@@ -120,7 +121,7 @@ export class Worker {
     await Promise.all(streams.map((stream) => stream.stopReading()));
     await this.#pipeline.close(DRAIN_MILLIS);
     await Promise.all(streams.map((stream) => stream.release(RELEASE_MILLIS)));
-    await this.#pictures.close();
+    await this.#pictures.onIdle();
     this.#source.close();
     this.#metrics.flush();
     this.#log.info('worker stopped');
@@ -142,7 +143,7 @@ export class Worker {
     void stream.ended.then((isOurs) => {
       if (isOurs) return;
       this.#metrics.count('LeasesLost', streamName);
-      if (this.#streams.get(streamName) === stream) this.#streams.delete(streamName);
+      this.#streams.delete(streamName);
     });
   }
 
@@ -150,6 +151,7 @@ export class Worker {
     const { clock, config } = this.#options;
     while (!signal.aborted) {
       await clock.sleep(config.metricsIntervalInMilli, signal).catch(() => undefined);
+      this.#pipeline.reportFailures();
       this.#metrics.observe('QueueDepth', null, this.#pipeline.depth);
       this.#metrics.observe('LeasesHeld', null, this.#streams.size);
       this.#metrics.flush();

@@ -134,12 +134,13 @@ describe('the keeper', () => {
 });
 
 describe('the taker', () => {
-  function taker(owner: string, streams: string[]) {
+  function taker(owner: string, streams: string[], isHeld = (_leaseKey: string) => false) {
     const taken: Lease[] = [];
     const running = new LeaseTaker({
       table,
       owner,
       discover: async () => streams,
+      isHeld,
       startPosition: () => ({ type: 'SERVER_TIMESTAMP', millis: clock.now() }),
       onTaken: (lease) => taken.push(lease),
       failoverTimeMillis: FAILOVER_MILLIS,
@@ -171,6 +172,17 @@ describe('the taker', () => {
     await pass(FAILOVER_MILLIS + 3500);
     await eventually(() => taken.length === 1);
     expect(taken).toMatchObject([{ leaseOwner: 'one', leaseEpoch: 2, ownerSwitchesSinceCheckpoint: 1 }]);
+  });
+
+  test('its own lease, renewed too slowly, is not taken anew while the stream is still worked on', async () => {
+    await take('one');
+    let isWorkedOn = true;
+    const { taken } = taker('one', ['front'], () => isWorkedOn);
+    await pass(FAILOVER_MILLIS * 2);
+    expect(taken).toEqual([]);
+    isWorkedOn = false;
+    await pass(FAILOVER_MILLIS + 3500);
+    await eventually(() => taken.length === 1);
   });
 
   test('a lease of a stream that is not wanted is left alone', async () => {

@@ -190,6 +190,17 @@ test('where the fragment to read on from is gone, its time is, and the gap is co
   );
 });
 
+test('a camera that is idle behind the gap is one gap, and the time is kept until something is read', async () => {
+  const checkpoint = { fragmentNumber: '4', serverTimestampMillis: 1_004_000, iFrameCounter: 0 };
+  const { positions, total } = await read({
+    bodies: [[streamError('4000')], [], [streamError('4000')], [fragment(9)]],
+    checkpoint,
+  });
+  const time = { type: 'SERVER_TIMESTAMP', millis: 1_004_000 };
+  expect(positions.slice(1)).toEqual([time, time, time, { type: 'AFTER_FRAGMENT', fragmentNumber: '9' }]);
+  expect(total('Gaps', 'front')).toBe(1);
+});
+
 test('a cut fragment that is gone at the second reading does not hold the checkpoint', async () => {
   const cut = fragment(2).subarray(0, fragment(2).indexOf('2/2'));
   const { submitted, tracker, total } = await read({ bodies: [[fragment(1), cut], [fragment(5)]] });

@@ -109,7 +109,7 @@ async function withPool<T>(
   try {
     return await use(pool);
   } finally {
-    await pool.close();
+    await pool.onIdle();
   }
 }
 
@@ -127,7 +127,7 @@ describe.each(CODECS)('%s', (codec) => {
       codec === 'av1'
         ? await decode(AV_CODEC_ID_PNG, null, (await pool.picture(parameters, firstFrame(video))).data)
         : await decode(parameters.codecId, parameters.extradata, firstFrame(video));
-    await pool.close();
+    await pool.onIdle();
     reference = await rgb(decoded);
   });
 
@@ -196,6 +196,28 @@ test('streams of different codecs and sizes share the slots', async () => {
     2,
   );
 });
+
+test('a stream that brings other parameter sets along leaves none behind for the next', async () => {
+  const small = await makeVideo({ codec: 'h264', width: 64, height: 64, frames: 1 });
+  const large = await makeVideo({ codec: 'h264', width: 192, height: 128, frames: 1 });
+  const parameters = codecParameters(trackOf(small));
+  // The parameter sets of the large video stand before its frame, as cameras send them; CodecPrivate is the small one's.
+  const withSets = Buffer.concat([...parameterSets(large), firstFrame(large)]);
+  await withPool('jpeg', async (pool) => {
+    const alone = await pool.picture(parameters, firstFrame(small));
+    expect(await pool.picture(parameters, withSets)).toMatchObject({ width: 192, height: 128 });
+    expect(await pool.picture(parameters, firstFrame(small))).toEqual(alone);
+  });
+});
+
+/** SPS and PPS of an AVCDecoderConfigurationRecord with one of each, behind lengths of 4 bytes. */
+function parameterSets({ codecPrivate }: Video): Buffer[] {
+  const record = codecPrivate ?? Buffer.alloc(0);
+  const spsEnd = 8 + record.readUInt16BE(6);
+  const ppsLength = record.readUInt16BE(spsEnd + 1);
+  const sets = [record.subarray(8, spsEnd), record.subarray(spsEnd + 3, spsEnd + 3 + ppsLength)];
+  return sets.flatMap((set) => [Buffer.from([0, 0, 0, set.length]), set]);
+}
 
 describe('codec parameters', () => {
   test('of a FourCC stand in the BITMAPINFOHEADER', async () => {
