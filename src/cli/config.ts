@@ -7,6 +7,7 @@ import { configSchema } from '../config/schema.ts';
 import { errorMessage, UsageError } from '../core/errors.ts';
 import { resultRecordSchema } from '../result/record.ts';
 import { EXIT_OK, type ExitCode } from './exit-code.ts';
+import { untilSignal } from './signals.ts';
 
 const SSM_PREFIX = 'ssm:';
 
@@ -35,7 +36,8 @@ export function recordJsonSchema(): string {
 async function readSource(source: string): Promise<string> {
   if (source.startsWith(SSM_PREFIX)) {
     const client = new SSMClient({});
-    return await readParameter(client, source.slice(SSM_PREFIX.length)).finally(() => client.destroy());
+    const name = source.slice(SSM_PREFIX.length);
+    return await readParameter(client, name, untilSignal()).finally(() => client.destroy());
   }
   try {
     return await readFile(source, 'utf8');

@@ -35,8 +35,12 @@ const WALL_CLOCK_MILLIS = Date.UTC(2000, 0);
 export async function frames(input: string, options: FramesOptions): Promise<ExitCode> {
   const { every, format, out, json } = options;
   const signal = untilSignal();
+  await mkdir(out, { recursive: true }).catch((error: unknown) => {
+    throw new UsageError(`--out ${out}: ${errorMessage(error)}`, { cause: error });
+  });
   const source = await openSource(input);
-  await mkdir(out, { recursive: true });
+  // Also where the input is a pipe that says nothing.
+  signal.addEventListener('abort', () => source.interrupt(), { once: true });
   const progress = progressBar(source.size);
   const pool = new PicturePool(format, availableParallelism());
   const writing = new PQueue({ concurrency: availableParallelism() });
@@ -97,6 +101,8 @@ interface Source {
   /** Bytes; 0 where nobody knows. */
   readonly size: number;
   readonly position: () => number;
+  /** Ends a reading that waits. */
+  readonly interrupt: () => void;
   readonly close: () => Promise<void>;
 }
 
@@ -110,6 +116,8 @@ async function openSource(input: string): Promise<Source> {
     frames: mediaFileKeyFrames(file),
     size,
     position: () => file.position,
+    // FFmpeg reads a file: it does not wait, and must not be closed in the middle of a call.
+    interrupt: () => undefined,
     close: () => file.close(),
   };
 }
@@ -126,6 +134,7 @@ function matroskaSource(stream: Readable, size: number): Source {
     frames: matroskaKeyFrames(counted()),
     size,
     position: () => position,
+    interrupt: () => stream.destroy(),
     close: async () => void stream.destroy(),
   };
 }

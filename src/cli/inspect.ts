@@ -17,7 +17,7 @@ export async function inspect(files: readonly string[], { json }: { json: boolea
       process.stdout.write(
         json ? `${inspectionJson(file, inspection)}\n` : inspectionText(file, inspection, colors),
       );
-      if (inspection.ebmlHeaders === 0) exitCode = EXIT_FAILED;
+      if (inspection.errors.some(({ code }) => code === 'NOT_MATROSKA')) exitCode = EXIT_FAILED;
     } catch (error) {
       process.stderr.write(`kvs-inference: ${file} cannot be read: ${errorMessage(error)}\n`);
       exitCode = EXIT_FAILED;

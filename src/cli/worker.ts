@@ -18,7 +18,7 @@ export async function worker(): Promise<ExitCode> {
   const log = createLogger(logLevel);
   const signal = untilSignal();
   const ssm = createClients({ invocations: 1 });
-  const text = await readParameter(ssm.ssm, configParameter).finally(ssm.destroy);
+  const text = await readParameter(ssm.ssm, configParameter, signal).finally(ssm.destroy);
   const { config, problems } = parseConfig(text);
   if (config === null) throw configError(`ssm:${configParameter}`, problems);
   const clients = createClients({ invocations: config.sageMakerTaskThreadPoolSize });

@@ -11,9 +11,14 @@ export type ParameterReader = Pick<SSMClient, 'send'>;
  * @throws {UsageError} if there is no such parameter
  * @throws {KvsInferenceError} PARAMETER_UNREADABLE for any other failure
  */
-export async function readParameter(ssm: ParameterReader, name: string): Promise<string> {
+export async function readParameter(
+  ssm: ParameterReader,
+  name: string,
+  abortSignal: AbortSignal,
+): Promise<string> {
   try {
-    const { Parameter } = await ssm.send(new GetParameterCommand({ Name: name, WithDecryption: true }));
+    const command = new GetParameterCommand({ Name: name, WithDecryption: true });
+    const { Parameter } = await ssm.send(command, { abortSignal });
     return Parameter?.Value ?? '';
   } catch (error) {
     if (error instanceof ParameterNotFound || errorName(error) === 'ParameterNotFound') {

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { UsageError } from './errors.ts';
 
 /** What the program takes from its environment; the AWS SDK reads its own variables itself. */
 export interface Environment {
@@ -14,8 +15,15 @@ export const VERSION: string = process.env.KVS_INFERENCE_VERSION ?? 'development
 export function readEnvironment(environment: NodeJS.ProcessEnv = process.env): Environment {
   return {
     configParameter: environment['CONFIG_PARAMETER'] || null,
-    logLevel: environment['LOG_LEVEL'] || 'info',
+    logLevel: logLevel(environment['LOG_LEVEL'] || 'info'),
   };
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+function logLevel(value: string): string {
+  if (LOG_LEVELS.includes(value)) return value;
+  throw new UsageError(`LOG_LEVEL is "${value}", expected one of ${LOG_LEVELS.join(', ')}`);
 }
 
 /** The AWS SDK's note on coming Node.js versions is for who runs the service, not for who tries a command. */

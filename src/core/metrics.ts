@@ -60,7 +60,8 @@ export class Metrics {
   readonly #streams = new Map<string, Series>();
 
   constructor(options: MetricsOptions) {
-    this.#options = options;
+    // Metrics are not for people to filter: they are written at any log level.
+    this.#options = { ...options, log: options.log.child({}, { level: 'info' }) };
   }
 
   /** Adds to a count. */

@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts';
+import { errorName } from './errors.ts';
 
 export interface RetryOptions {
   clock: Clock;
@@ -42,4 +43,32 @@ export async function retry<T>(
       await options.clock.sleep(delayMillis, options.signal);
     }
   }
+}
+
+/** By name, not by status: some services throttle with HTTP 400. */
+const TRANSIENT_NAMES = new Set([
+  'ThrottlingException',
+  'Throttling',
+  'TooManyRequestsException',
+  'RequestLimitExceeded',
+  'LimitExceededException',
+  'ProvisionedThroughputExceededException',
+  'ModelNotReadyException',
+  'RequestTimeout',
+  'RequestTimeoutException',
+  // Clocks and credentials: the SDK has corrected its own by the next attempt.
+  'RequestTimeTooSkewed',
+  'InvalidSignatureException',
+  'ExpiredTokenException',
+]);
+
+/**
+ * Whether calling again can help: yes, unless the service has answered, and with something else than throttling or a
+ * failure of its own.
+ */
+export function isTransientAwsError(error: unknown): boolean {
+  const { $metadata: metadata } = error as { $metadata?: { httpStatusCode?: number } };
+  const status = metadata?.httpStatusCode;
+  const isTransientStatus = status === undefined || status === 408 || status === 429 || status >= 500;
+  return isTransientStatus || TRANSIENT_NAMES.has(errorName(error));
 }

@@ -36,7 +36,7 @@ export function taggingOperations(
         ({ arn, tags }) =>
           (ResourceTypeFilters.length === 0 || ResourceTypeFilters.some((type) => isOfType(arn, type))) &&
           TagFilters.every(({ Key, Values }) => {
-            const value = tags[Key];
+            const value = Object.hasOwn(tags, Key) ? tags[Key] : undefined;
             return value !== undefined && (Values.length === 0 || Values.includes(value));
           }),
       );

@@ -2,7 +2,7 @@ import { InvokeEndpointCommand, type SageMakerRuntimeClient } from '@aws-sdk/cli
 import type { ContentType } from '../config/schema.ts';
 import { type Clock, withTimeout } from '../core/clock.ts';
 import { errorName } from '../core/errors.ts';
-import { retry } from '../core/retry.ts';
+import { isTransientAwsError, retry } from '../core/retry.ts';
 
 export interface EndpointOptions {
   client: Pick<SageMakerRuntimeClient, 'send'>;
@@ -87,38 +87,9 @@ export class SageMakerEndpoint {
   }
 }
 
-/** By name, not by status: SageMaker throttles with HTTP 400. */
-const RETRYABLE_NAMES = new Set([
-  'ThrottlingException',
-  'Throttling',
-  'TooManyRequestsException',
-  'RequestLimitExceeded',
-  'ModelNotReadyException',
-  'ServiceUnavailable',
-  'ServiceUnavailableException',
-  'InternalFailure',
-  'InternalDependencyException',
-  'InternalServerError',
-  'RequestTimeout',
-  'RequestTimeoutException',
-  // Clocks and credentials: the SDK has corrected its own by the next attempt.
-  'RequestTimeTooSkewed',
-  'InvalidSignatureException',
-  'ExpiredTokenException',
-]);
-
-/**
- * Whether asking again can help: yes, unless the service has answered, and with something else than throttling or a
- * failure of its own. A model's own error is final unless the model failed with 429 or 5xx.
- */
+/** Whether asking again can help. A model's own error is final unless the model failed with 429 or 5xx. */
 export function isRetryableInvocationError(error: unknown): boolean {
-  const name = errorName(error);
-  if (name === 'ModelError') {
-    const { OriginalStatusCode: status } = error as { OriginalStatusCode?: number };
-    return status === undefined || status === 429 || status >= 500;
-  }
-  const { $metadata: metadata } = error as { $metadata?: { httpStatusCode?: number } };
-  const status = metadata?.httpStatusCode;
-  const isRetryableStatus = status === undefined || status === 408 || status === 429 || status >= 500;
-  return isRetryableStatus || RETRYABLE_NAMES.has(name);
+  if (errorName(error) !== 'ModelError') return isTransientAwsError(error);
+  const { OriginalStatusCode: status } = error as { OriginalStatusCode?: number };
+  return status === undefined || status === 429 || status >= 500;
 }

@@ -1,9 +1,12 @@
 import { type Clock, withTimeout } from '../core/clock.ts';
 import { errorMessage, errorName } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
+import { isTransientAwsError, retry } from '../core/retry.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { Lease } from './lease.ts';
 import { LeaseLostError, type LeaseTable } from './table.ts';
+
+const RELEASE_RETRIES = { attempts: 5, baseDelayMillis: 100, maxDelayMillis: 1000 };
 
 export interface LeaseKeeperOptions {
   table: Pick<LeaseTable, 'renew' | 'release'>;
@@ -73,8 +76,9 @@ export class LeaseKeeper {
     const { clock, table } = this.#options;
     try {
       await withTimeout(clock, limitMillis, new AbortController().signal, async (signal) => {
-        await this.#write(signal);
-        await table.release(this.#lease, signal);
+        const options = { clock, signal, ...RELEASE_RETRIES, isRetryable: isTransientAwsError };
+        await retry(() => this.#write(signal), options);
+        await retry(() => table.release(this.#lease, signal), options);
       });
       this.#log.info({ checkpoint: this.#lease.checkpoint }, 'lease released');
     } catch (error) {
@@ -86,6 +90,9 @@ export class LeaseKeeper {
   async #write(signal: AbortSignal): Promise<void> {
     const checkpoint = this.#options.checkpoint();
     const isNew = checkpoint?.fragmentNumber !== this.#lease.checkpoint?.fragmentNumber;
-    this.#lease = await this.#options.table.renew(this.#lease, isNew ? checkpoint : null, signal);
+    const before = this.#lease;
+    // If the answer is lost, the next write must rise above this one all the same.
+    this.#lease = { ...before, leaseCounter: before.leaseCounter + 1 };
+    this.#lease = await this.#options.table.renew(before, isNew ? checkpoint : null, signal);
   }
 }

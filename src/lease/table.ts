@@ -9,6 +9,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import type { Clock } from '../core/clock.ts';
 import { errorMessage, errorName, KvsInferenceError, UsageError } from '../core/errors.ts';
+import { isTransientAwsError, retry } from '../core/retry.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { type Lease, newLeaseItem, parseLease, type StartPosition } from './lease.ts';
 
@@ -45,8 +46,8 @@ export class LeaseTable {
    */
   async ensureTable(signal: AbortSignal): Promise<void> {
     while (true) {
-      const table = await this.#describe(signal);
-      if (table === null) await this.#create(signal);
+      const table = await this.#persistently(() => this.#describe(signal), signal);
+      if (table === null) await this.#persistently(() => this.#create(signal), signal);
       if (table?.TableStatus === 'ACTIVE') {
         const keys = (table.KeySchema ?? []).map((key) => `${key.AttributeName} ${key.KeyType}`);
         if (keys.join() === 'leaseKey HASH') return;
@@ -125,7 +126,7 @@ export class LeaseTable {
           : ['checkpoint = :checkpoint', 'iFrameCounter = :iFrames', 'ownerSwitchesSinceCheckpoint = :zero']),
         ...(timestamp === null ? [] : ['checkpointTimestampMillis = :timestamp']),
       ].join(', '),
-      ...OWNED,
+      ...RENEWABLE,
       ExpressionAttributeValues: {
         ...ownedValues(lease),
         ':counter': { N: String(renewed.leaseCounter) },
@@ -175,12 +176,25 @@ export class LeaseTable {
       return (await this.#dynamoDb.send(command, { abortSignal: signal })).Table ?? null;
     } catch (error) {
       if (errorName(error) === 'ResourceNotFoundException') return null;
-      throw new KvsInferenceError(
-        'LEASE_TABLE_UNREACHABLE',
-        `DynamoDB table "${this.#tableName}" cannot be described: ${errorName(error)}: ${errorMessage(error)}`,
-        { cause: error, retryable: true },
-      );
+      throw this.#tableError('described', error);
     }
+  }
+
+  /** At start: one throttled call must not end the worker. */
+  async #persistently<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    return await retry(call, {
+      clock: this.#clock,
+      signal,
+      attempts: 8,
+      baseDelayMillis: 500,
+      maxDelayMillis: 5000,
+      isRetryable: (error) => error instanceof KvsInferenceError && error.retryable,
+    });
+  }
+
+  #tableError(what: string, cause: unknown): KvsInferenceError {
+    const problem = `DynamoDB table "${this.#tableName}" cannot be ${what}: ${errorName(cause)}: ${errorMessage(cause)}`;
+    return new KvsInferenceError('LEASE_TABLE', problem, { cause, retryable: isTransientAwsError(cause) });
   }
 
   async #create(signal: AbortSignal): Promise<void> {
@@ -194,11 +208,15 @@ export class LeaseTable {
       await this.#dynamoDb.send(command, { abortSignal: signal });
     } catch (error) {
       // Another worker was faster.
-      if (errorName(error) !== 'ResourceInUseException') throw error;
+      if (errorName(error) !== 'ResourceInUseException') throw this.#tableError('created', error);
     }
   }
 }
 
+/** Fences our own writes too that come too late. */
+const RENEWABLE = {
+  ConditionExpression: 'leaseOwner = :owner AND leaseEpoch = :epoch AND leaseCounter < :counter',
+} as const;
 const OWNED = { ConditionExpression: 'leaseOwner = :owner AND leaseEpoch = :epoch' } as const;
 
 function ownedValues(lease: Lease) {

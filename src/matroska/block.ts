@@ -27,15 +27,18 @@ export interface Block {
 /** @throws {MatroskaError} INVALID_BLOCK */
 export function parseBlock(element: EbmlElement, data: Buffer): Block {
   const fail = (problem: string) => new MatroskaError('INVALID_BLOCK', element.name, element.start, problem);
-  const trackBytes = data.length === 0 ? 9 : vintLength(data[0] as number);
+  const trackBytes = vintLength(data[0] ?? 0);
+  if (trackBytes > 8) throw fail('it has no track number');
   if (trackBytes + 3 > data.length) throw fail(`${data.length} bytes are too few for a block header`);
+  const trackNumber = readVint(data, 0, trackBytes);
+  if (trackNumber === UNKNOWN_SIZE) throw fail('it has no track number');
   const flags = data[trackBytes + 2] as number;
   const lacing = LACINGS[(flags & 0x06) >> 1] as Lacing;
   const content = data.subarray(trackBytes + 3);
   const payloads = lacing === 'NO' ? [content] : splitLaces(lacing, content);
   if (payloads === null) throw fail(`the sizes of its ${lacing} lacing do not fit its ${data.length} bytes`);
   return {
-    trackNumber: readVint(data, 0, trackBytes),
+    trackNumber,
     timecode: data.readInt16BE(trackBytes),
     keyFrame: (flags & 0x80) !== 0,
     invisible: (flags & 0x08) !== 0,
@@ -95,7 +98,7 @@ function ebmlSizes(data: Buffer, count: number): Laces {
   let position = 1;
   while (sizes.length < count - 1) {
     const length = vintLength(data[position] ?? 0);
-    if (position + length > data.length) return null;
+    if (length > 8 || position + length > data.length) return null;
     const value = readVint(data, position, length);
     // The first size stands as it is, every other as the signed difference to the one before.
     const bias = 2 ** (7 * length - 1) - 1;

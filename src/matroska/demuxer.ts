@@ -68,6 +68,7 @@ const NO_METADATA: FragmentMetadata = {
   producerTimestampMillis: null,
 };
 const NO_TRAILER: FragmentTrailer = { millisBehindNow: null, continuationToken: null };
+/** More than any producer sends; those above are not read. */
 const MAX_TRACKS = 127;
 const DEFAULT_TIMESTAMP_SCALE = 1_000_000;
 
@@ -92,7 +93,8 @@ export class MatroskaDemuxer {
   #timestampScale = DEFAULT_TIMESTAMP_SCALE;
   #clusterTimestamp = 0;
   #blockGroup: { element: EbmlElement; data: Buffer | null; hasReference: boolean } | null = null;
-  #tagName = '';
+  /** Those that are open: a SimpleTag may stand in another one. */
+  #simpleTags: Array<{ name: string; value: string }> = [];
   #tags = new Map<string, string>();
   /** Announced by its tags, its Cluster not seen yet. */
   #announced: FragmentMetadata | null = null;
@@ -109,7 +111,7 @@ export class MatroskaDemuxer {
     });
   }
 
-  /** The tracks of the current Segment, by number. */
+  /** The tracks that were declared last, by number. */
   get tracks(): Tracks {
     return this.#tracks;
   }
@@ -134,7 +136,7 @@ export class MatroskaDemuxer {
    */
   *end(): Generator<MatroskaEvent, boolean, undefined> {
     const isCut = !this.#reader.isAtBoundary;
-    const isOpen = this.#fragment?.fragmentNumber != null && this.#trailer === null;
+    const isOpen = (this.#announced ?? this.#fragment)?.fragmentNumber != null && this.#trailer === null;
     yield* this.#endFragments(isCut);
     return isCut || isOpen;
   }
@@ -152,13 +154,14 @@ export class MatroskaDemuxer {
         this.#tracks = new Map();
         break;
       case TrackEntry:
-        this.#track = new TrackBuilder(element);
+        this.#track = new TrackBuilder();
         break;
       case Tags:
         this.#tags = new Map();
+        this.#simpleTags = [];
         break;
       case SimpleTag:
-        this.#tagName = '';
+        this.#simpleTags.push({ name: '', value: '' });
         break;
       case Cluster:
         yield* this.#startCluster();
@@ -189,10 +192,10 @@ export class MatroskaDemuxer {
         this.#timestampScale = readUnsigned(element, data) || DEFAULT_TIMESTAMP_SCALE;
         break;
       case ElementId.TagName:
-        this.#tagName = readString(data);
+        this.#setSimpleTag({ name: readString(data) });
         break;
       case ElementId.TagString:
-        if (isServiceTag(this.#tagName)) this.#tags.set(this.#tagName, readString(data));
+        this.#setSimpleTag({ value: readString(data) });
         break;
       case ElementId.DocType:
         checkDocType(element, readString(data));
@@ -205,7 +208,10 @@ export class MatroskaDemuxer {
   *#end(element: EbmlElement): Generator<MatroskaEvent, void, undefined> {
     switch (element.id) {
       case TrackEntry:
-        this.#addTrack(element);
+        this.#addTrack();
+        break;
+      case SimpleTag:
+        this.#endSimpleTag();
         break;
       case Tags:
         yield* this.#endTags(element);
@@ -223,14 +229,19 @@ export class MatroskaDemuxer {
     }
   }
 
-  #addTrack(element: EbmlElement): void {
-    if (this.#track === null) return;
-    const track = this.#track.build();
+  #addTrack(): void {
+    const track = this.#track?.build() ?? null;
     this.#track = null;
-    if (this.#tracks.size >= MAX_TRACKS) {
-      throw new MatroskaError('INVALID_VALUE', 'TrackEntry', element.start, `more than ${MAX_TRACKS} tracks`);
-    }
-    this.#tracks.set(track.trackNumber, track);
+    if (track !== null && this.#tracks.size < MAX_TRACKS) this.#tracks.set(track.trackNumber, track);
+  }
+
+  #setSimpleTag(values: { name?: string; value?: string }): void {
+    Object.assign(this.#simpleTags.at(-1) ?? {}, values);
+  }
+
+  #endSimpleTag(): void {
+    const tag = this.#simpleTags.pop();
+    if (tag !== undefined && isServiceTag(tag.name)) this.#tags.set(tag.name, tag.value);
   }
 
   *#startCluster(): Generator<MatroskaEvent, void, undefined> {
@@ -285,6 +296,8 @@ export class MatroskaDemuxer {
     if (error !== null) yield { type: 'error', offset: element.start, ...error };
     const trailer = readFragmentTrailer(tags);
     if (trailer !== null) {
+      // Only the token says that no Cluster will come.
+      if (this.#announced !== null && trailer.continuationToken === null) return;
       yield* this.#startAnnounced();
       this.#trailer = { ...NO_TRAILER, ...this.#trailer, ...trailer };
       if (trailer.continuationToken !== null) yield* this.#endFragment();

@@ -220,6 +220,5 @@ function endsBefore(master: EbmlElement, next: ElementSchema): boolean {
 function canStandIn(parent: EbmlElement | undefined, id: number, { level }: ElementSchema): boolean {
   if (parent === undefined) return level === 0 || level === -1;
   if (level === null || level === -1 || parent.level === null) return true;
-  // SimpleTag and ChapterAtom nest in themselves.
-  return level > parent.level || id === parent.id;
+  return level > parent.level || (id === ElementId.SimpleTag && parent.id === id);
 }

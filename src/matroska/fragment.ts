@@ -10,6 +10,18 @@
  */
 
 const PREFIX = 'AWS_KINESISVIDEO_';
+const SERVICE_TAGS: ReadonlySet<string> = new Set(
+  [
+    'FRAGMENT_NUMBER',
+    'SERVER_TIMESTAMP',
+    'PRODUCER_TIMESTAMP',
+    'SERVER_SIDE_TIMESTAMP',
+    'PRODUCER_SIDE_TIMESTAMP',
+  ]
+    .concat(['MILLIS_BEHIND_NOW', 'CONTINUATION_TOKEN', 'ERROR_CODE', 'ERROR_ID'])
+    .concat(['EXCEPTION_ERROR_CODE', 'EXCEPTION_MESSAGE'])
+    .map((name) => PREFIX + name),
+);
 
 /** What is known of a fragment when its frames start; all null in Matroska that is not from GetMedia. */
 export interface FragmentMetadata {
@@ -38,7 +50,7 @@ export interface StreamError {
 export type TagValues = ReadonlyMap<string, string>;
 
 export function isServiceTag(name: string): boolean {
-  return name.startsWith(PREFIX);
+  return SERVICE_TAGS.has(name);
 }
 
 /** The fragment that these tags announce; null where they announce none. */

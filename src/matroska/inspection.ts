@@ -59,7 +59,7 @@ export class Inspection {
   end(): void {
     if (!this.#isCorrupt) this.truncated = this.#collect(this.#demuxer.end()) ?? false;
     for (const track of this.#demuxer.tracks.values()) this.#track(track);
-    if (this.ebmlHeaders === 0 && this.errors.length === 0) {
+    if (this.ebmlHeaders === 0 && !this.errors.some(({ code }) => code === 'NOT_MATROSKA')) {
       this.errors.push({
         code: 'NOT_MATROSKA',
         message: 'no EBML header: the input is empty or cut',

@@ -22,42 +22,46 @@ export interface Track {
   readonly channels: number | null;
   /** What ContentCompression stripped from the start of every frame (RFC 9559, 5.1.4.1.31.5). */
   readonly strippedHeader: Buffer | null;
-  /** How the frames are packed where they cannot be read as they are: compressed or encrypted. */
+  /** Why the frames cannot be read as they are: compressed, encrypted, or a value of the track is corrupt. */
   readonly unreadable: string | null;
 }
 
 const TRACK_TYPES: Readonly<Record<number, TrackType>> = { 1: 'video', 2: 'audio', 17: 'subtitle' };
 const COMPRESSION_ALGORITHMS = ['zlib', 'bzlib', 'lzo1x'];
 const HEADER_STRIPPING = 3;
+/** Real ones have a few hundred bytes. */
+const MAX_VALUE_BYTES = 1024 * 1024;
 
 /** Collects the children of one TrackEntry. */
 export class TrackBuilder {
-  readonly #entry: EbmlElement;
   readonly #values = new Map<number, number | string | Buffer>();
   #hasEncryption = false;
   #hasCompression = false;
-
-  constructor(entry: EbmlElement) {
-    this.#entry = entry;
-  }
+  #problem: string | null = null;
 
   start(element: EbmlElement): void {
     if (element.id === ElementId.ContentEncryption) this.#hasEncryption = true;
     if (element.id === ElementId.ContentCompression) this.#hasCompression = true;
   }
 
+  /** A value that cannot be right makes the track unreadable, not the stream: its fragments can still be told. */
   leaf(element: EbmlElement, data: Buffer): void {
-    this.#values.set(element.id, readTrackValue(element, data));
+    try {
+      if (data.length > MAX_VALUE_BYTES) throw tooLarge(element, data);
+      this.#values.set(element.id, readTrackValue(element, data));
+    } catch (error) {
+      if (!(error instanceof MatroskaError)) throw error;
+      this.#problem = error.message;
+    }
   }
 
-  /** @throws {MatroskaError} INVALID_VALUE without a track number */
-  build(): Track {
+  /** @returns null without a track number: no frame can be of this track */
+  build(): Track | null {
     const trackNumber = this.#number(ElementId.TrackNumber);
-    if (trackNumber === null || trackNumber === 0) {
-      throw new MatroskaError('INVALID_VALUE', 'TrackEntry', this.#entry.start, 'it has no TrackNumber');
-    }
+    if (trackNumber === null || trackNumber === 0) return null;
     const algorithm = this.#number(ElementId.ContentCompAlgo) ?? 0;
     const isStripped = this.#hasCompression && algorithm === HEADER_STRIPPING;
+    const isReadable = !this.#hasCompression || isStripped;
     const compression = COMPRESSION_ALGORITHMS[algorithm] ?? `compression ${algorithm}`;
     return {
       trackNumber,
@@ -70,11 +74,7 @@ export class TrackBuilder {
       samplingFrequency: this.#number(ElementId.SamplingFrequency),
       channels: this.#number(ElementId.Channels),
       strippedHeader: isStripped ? this.#bytes(ElementId.ContentCompSettings) : null,
-      unreadable: this.#hasEncryption
-        ? 'encrypted'
-        : this.#hasCompression && !isStripped
-          ? compression
-          : null,
+      unreadable: this.#problem ?? (this.#hasEncryption ? 'encrypted' : isReadable ? null : compression),
     };
   }
 
@@ -125,3 +125,12 @@ const CODEC_NAMES: Readonly<Record<string, string>> = {
   A_OPUS: 'Opus',
   'A_MS/ACM': 'ACM (G.711)',
 };
+
+function tooLarge({ name, start }: EbmlElement, { length }: Buffer): MatroskaError {
+  return new MatroskaError(
+    'ELEMENT_TOO_LARGE',
+    name,
+    start,
+    `${length} bytes, at most ${MAX_VALUE_BYTES} are kept`,
+  );
+}

@@ -9,7 +9,7 @@ import { videoTrack } from './sampler.ts';
 export interface KeyFrame {
   /** Null where the video is not from GetMedia. */
   readonly fragmentNumber: string | null;
-  /** Ordinal of the frame in its track within the fragment; in a file without fragments within the file. */
+  /** Ordinal of the frame in its track within its fragment (of Matroska: its Cluster); else within the file. */
   readonly frameIndex: number;
   /** Milliseconds on the video's own clock, which may be the wall clock. */
   readonly timestampMillis: number;

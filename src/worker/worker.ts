@@ -12,7 +12,7 @@ import { LeaseTable } from '../lease/table.ts';
 import { LeaseTaker } from '../lease/taker.ts';
 import { resultRecord } from '../result/build.ts';
 import { ResultPublisher } from '../result/publisher.ts';
-import { discoverStreams } from '../stream/discover.ts';
+import { StreamDiscovery } from '../stream/discover.ts';
 import { GetMediaSource } from '../stream/media.ts';
 import type { PictureFormat } from '../video/encoder.ts';
 import { PicturePool } from '../video/picture-pool.ts';
@@ -70,11 +70,12 @@ export class Worker {
       tableName: config.leaseTable ?? appName,
       clock,
     });
+    const discovery = new StreamDiscovery({ ...common, config, tagging: clients.tagging });
     this.#taker = new LeaseTaker({
       ...common,
       table: this.#table,
       owner,
-      discover: (signal) => discoverStreams(config, clients.tagging, signal),
+      discover: (signal) => discovery.discover(signal),
       startPosition: () => startPosition(config, clock),
       isHeld: (streamName) => this.#streams.has(streamName),
       onTaken: (lease) => this.#startStream(lease),

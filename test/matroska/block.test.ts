@@ -45,6 +45,8 @@ test('fixed-size lacing', () => {
 test.each([
   ['no payload', ''],
   ['cut header', '810000'],
+  ['no track number', '008100000000000000008000'],
+  ['a track number of ones', 'ff000080'],
   ['Xiph size beyond the data', '81 0000 02 01 ff'],
   ['EBML size beyond the data', '81 0000 06 01 ff'],
   ['negative EBML size', '81 0000 06 02 81 80 aa'],

@@ -252,6 +252,45 @@ describe('traps of real captures', () => {
     expect(framesOf(bytes, 1).map(({ payload }) => String(payload))).toEqual(['x']);
   });
 
+  test('a value of a track that cannot be right leaves the fragments readable', () => {
+    const broken = element(ElementId.TrackEntry, [
+      element(ElementId.TrackNumber, 2),
+      element(ElementId.TrackType, 2),
+      element(ElementId.Audio, [element(ElementId.SamplingFrequency, Buffer.alloc(10))]),
+    ]);
+    const nameless = element(ElementId.TrackEntry, [element(ElementId.TrackType, 2)]);
+    const tracks = element(ElementId.Tracks, [videoTrackEntry, broken, nameless]);
+    const { events, error } = demuxAll(fragment({ tracks }));
+    expect(error).toBeNull();
+    const [start] = events;
+    const declared = start?.type === 'fragmentStart' ? [...start.tracks.values()] : [];
+    expect(declared.map(({ unreadable }) => unreadable)).toEqual([
+      null,
+      expect.stringContaining('a float of 10 bytes'),
+    ]);
+    expect(events.at(-1)).toMatchObject({ complete: true });
+  });
+
+  test('the value of a tag may stand before its name, and tags within tags', () => {
+    const tags = element(ElementId.Tags, [
+      element(ElementId.Tag, [
+        element(ElementId.SimpleTag, [
+          element(ElementId.TagString, FIRST),
+          element(ElementId.SimpleTag, [
+            element(ElementId.TagName, 'inner'),
+            element(ElementId.TagString, 'x'),
+          ]),
+          element(ElementId.TagName, 'AWS_KINESISVIDEO_FRAGMENT_NUMBER'),
+        ]),
+      ]),
+    ]);
+    const bytes = Buffer.concat([EBML_HEADER, unknownSizeHeader(ElementId.Segment), tags]);
+    expect(demuxAll(bytes)).toMatchObject({
+      truncated: true,
+      events: [{ type: 'fragmentStart', fragment: { fragmentNumber: FIRST } }, { complete: false }],
+    });
+  });
+
   test('a header that the muxer stripped is put back', () => {
     const entry = element(ElementId.TrackEntry, [
       element(ElementId.TrackNumber, 1),

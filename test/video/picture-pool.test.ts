@@ -178,6 +178,26 @@ test('a damaged key frame fails alone', async () => {
   });
 });
 
+test('damage of an MJPEG frame is seen', async () => {
+  const video = await makeVideo({ codec: 'mjpeg', width: 192, height: 128, frames: 1 });
+  const cut = firstFrame(video).subarray(0, firstFrame(video).length / 4);
+  await withPool('jpeg', async (pool) => {
+    await expect(pool.picture(codecParameters(trackOf(video)), cut)).rejects.toMatchObject({
+      code: 'DECODE_FAILED',
+    });
+  });
+});
+
+test.each(FORMATS)('every %s of a pool is whole', async (format) => {
+  const video = await makeVideo({ codec: 'h264', width: 64, height: 64, frames: 2, gop: 1 });
+  const parameters = codecParameters(trackOf(video));
+  await withPool(format, async (pool) => {
+    const first = await pool.picture(parameters, firstFrame(video));
+    await pool.picture(parameters, video.frames[1]?.payload ?? Buffer.alloc(0));
+    expect(await pool.picture(parameters, firstFrame(video))).toEqual(first);
+  });
+});
+
 test('streams of different codecs and sizes share the slots', async () => {
   const videos = await Promise.all([
     makeVideo({ codec: 'h264', width: 64, height: 64, frames: 1 }),
