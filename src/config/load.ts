@@ -1,5 +1,6 @@
 import { GetParameterCommand, ParameterNotFound, type SSMClient } from '@aws-sdk/client-ssm';
 import { errorMessage, errorName, KvsInferenceError, UsageError } from '../core/errors.ts';
+import { type Config, configSchema } from './schema.ts';
 
 /** The one call of SSM that is needed. */
 export type ParameterReader = Pick<SSMClient, 'send'>;
@@ -29,7 +30,17 @@ export async function readParameter(
   }
 }
 
-/** Where the leases are kept when the configuration does not say: `/team/my-app` → `my-app`. */
-export function defaultLeaseTable(parameterName: string): string {
+/** The application's name: the last path segment of the parameter's, `/team/my-app` → `my-app`. */
+export function applicationName(parameterName: string): string {
   return parameterName.split('/').filter(Boolean).at(-1) ?? parameterName;
+}
+
+/** Where the leases are kept. @throws {UsageError} if the application's name is none for a table */
+export function leaseTableName(config: Pick<Config, 'leaseTable'>, parameterName: string): string {
+  const name = config.leaseTable ?? applicationName(parameterName);
+  const { success } = configSchema.shape.leaseTable.safeParse(name);
+  if (success) return name;
+  throw new UsageError(
+    `ssm:${parameterName}: leaseTable is needed, as "${name}" is no name for a DynamoDB table`,
+  );
 }

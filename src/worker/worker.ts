@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { defaultLeaseTable } from '../config/load.ts';
+import { applicationName, leaseTableName } from '../config/load.ts';
 import type { Config, ContentType } from '../config/schema.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
@@ -57,7 +57,7 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     const { config, clients, clock, parameterName } = options;
-    const appName = defaultLeaseTable(parameterName);
+    const appName = applicationName(parameterName);
     const owner = randomUUID();
     const log = options.log.child({ worker: owner.slice(0, 8) });
     this.#options = options;
@@ -67,7 +67,7 @@ export class Worker {
 
     this.#table = new LeaseTable({
       dynamoDb: clients.dynamoDb,
-      tableName: config.leaseTable ?? appName,
+      tableName: leaseTableName(config, parameterName),
       clock,
     });
     const discovery = new StreamDiscovery({ ...common, config, tagging: clients.tagging });

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { configJsonSchema, recordJsonSchema } from '../../src/cli/config.ts';
-import { defaultLeaseTable } from '../../src/config/load.ts';
+import { applicationName, leaseTableName } from '../../src/config/load.ts';
 import { configError, parseConfig } from '../../src/config/parse.ts';
 import { UsageError } from '../../src/core/errors.ts';
 
@@ -94,8 +94,12 @@ test('an error lists the problems, one a line', () => {
 });
 
 test("the lease table is the last segment of the parameter's name", () => {
-  expect(defaultLeaseTable('/team/my-app')).toBe('my-app');
-  expect(defaultLeaseTable('my-app')).toBe('my-app');
+  expect(applicationName('/team/my-app')).toBe('my-app');
+  expect(leaseTableName({}, 'my-app')).toBe('my-app');
+  expect(leaseTableName({ leaseTable: 'leases' }, 'x')).toBe('leases');
+  expect(() => leaseTableName({}, '/team/x')).toThrow(
+    'leaseTable is needed, as "x" is no name for a DynamoDB table',
+  );
 });
 
 test('the published schemas are those of the code', () => {
