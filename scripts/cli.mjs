@@ -5,10 +5,11 @@ ensureInstalled();
 const { ensureBuilt } = await import('./build.mjs');
 await ensureBuilt();
 
-// npm ends its shell at a signal, and the shell passes none on: without it, we end as if we had got the signal.
-const shell = process.ppid;
+// Our parent is npm, as its scripts are started with exec: a shell between would keep signals to itself. When it is
+// killed, we end too.
+const parent = process.ppid;
 setInterval(() => {
-  if (process.ppid !== shell) process.kill(process.pid, 'SIGTERM');
+  if (process.ppid !== parent) process.kill(process.pid, 'SIGTERM');
 }, 500).unref();
 
 await import('../dist/main.js');
