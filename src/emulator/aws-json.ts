@@ -30,10 +30,15 @@ export async function serveAwsJson(
     { parseAs: 'string' },
     server.getDefaultJsonParser('ignore', 'ignore'),
   );
+  server.setErrorHandler(async (error: Error & { statusCode?: number }, _request, reply) => {
+    const type = (error.statusCode ?? 500) < 500 ? 'SerializationException' : 'InternalFailure';
+    reply.status(error.statusCode ?? 500).header('x-amzn-errortype', type);
+    return { __type: type, message: error.message };
+  });
   server.post('/', async (request: FastifyRequest, reply: FastifyReply) => {
     reply.type('application/x-amz-json-1.1');
     const target = String(request.headers['x-amz-target']);
-    const operation = operations[target];
+    const operation = Object.hasOwn(operations, target) ? operations[target] : undefined;
     try {
       if (operation === undefined)
         throw new AwsJsonError('UnknownOperationException', `no operation ${target}`);

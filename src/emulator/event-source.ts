@@ -86,22 +86,34 @@ export class EventSource {
   }
 
   async #deliver(shardId: string, records: KinesisRecord[]): Promise<void> {
-    const { handler, log, onBatch } = this.#options;
+    const { log, onBatch } = this.#options;
     let remaining = records;
     for (let retries = 0; remaining.length > 0; ) {
-      const { batchItemFailures } = await handler(event(shardId, remaining));
-      const failed = batchItemFailures[0]?.itemIdentifier;
-      const index =
-        failed === undefined ? -1 : remaining.findIndex(({ SequenceNumber }) => SequenceNumber === failed);
-      const succeeded = index === -1 ? remaining.length : index;
+      const succeeded = await this.#invoke(shardId, remaining);
       onBatch({ succeeded, discarded: 0 });
       retries = succeeded > 0 ? 0 : retries + 1;
       remaining = remaining.slice(succeeded);
       if (retries <= MAX_RETRIES) continue;
-      log.error({ shardId, sequenceNumber: failed }, 'record discarded: the Lambda failed on it');
+      const [{ SequenceNumber: sequenceNumber } = {}] = remaining;
+      log.error({ shardId, sequenceNumber }, 'record discarded: the Lambda failed on it');
       onBatch({ succeeded: 0, discarded: 1 });
       remaining = remaining.slice(1);
       retries = 0;
+    }
+  }
+
+  /** @returns how many records are done, from the first on; none if the handler throws or names no record */
+  async #invoke(shardId: string, records: readonly KinesisRecord[]): Promise<number> {
+    const { handler, log } = this.#options;
+    try {
+      const { batchItemFailures } = await handler(event(shardId, records));
+      const failed = batchItemFailures.map(({ itemIdentifier }) =>
+        records.findIndex(({ SequenceNumber }) => SequenceNumber === itemIdentifier),
+      );
+      return Math.max(0, Math.min(records.length, ...failed));
+    } catch (error) {
+      log.warn({ shardId, error: errorName(error) }, `the Lambda failed: ${errorMessage(error)}`);
+      return 0;
     }
   }
 }

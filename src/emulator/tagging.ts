@@ -29,7 +29,7 @@ export function taggingOperations(
       const { PaginationToken, ResourcesPerPage, ResourceTypeFilters, TagFilters } =
         getResourcesInput.parse(input);
       const from = Number(PaginationToken);
-      if (!Number.isSafeInteger(from)) {
+      if (!Number.isSafeInteger(from) || from < 0) {
         throw new AwsJsonError('PaginationTokenExpiredException', 'The pagination token is not valid.');
       }
       const matching = resources().filter(

@@ -120,6 +120,25 @@ test('an operation that is not served is named', async () => {
   });
 });
 
+test('a body that is not JSON is refused in the same shape', async () => {
+  const answer = await fetch(service.url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': 'AmazonSSM.GetParameter' },
+    body: '{"Name":',
+  });
+  expect([answer.status, answer.headers.get('x-amzn-errortype')]).toEqual([400, 'SerializationException']);
+  await expect(answer.json()).resolves.toMatchObject({ __type: 'SerializationException' });
+});
+
+test.each(['constructor', 'toString'])('%s is no operation', async (target) => {
+  const answer = await fetch(service.url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': target },
+    body: '{}',
+  });
+  expect([answer.status, answer.headers.get('x-amzn-errortype')]).toEqual([400, 'UnknownOperationException']);
+});
+
 describe('GetResources', () => {
   const names = async (input: GetResourcesCommandInput) => {
     const { ResourceTagMappingList = [] } = await tagging.send(new GetResourcesCommand(input));
@@ -183,6 +202,7 @@ describe('GetResources', () => {
       'Values',
     ],
     ['a token of its own', { PaginationToken: 'abc' }, 'PaginationTokenExpiredException', 'token'],
+    ['a negative token', { PaginationToken: '-1' }, 'PaginationTokenExpiredException', 'token'],
   ])('refuses %s', async (_name, input, name, message) => {
     await expect(names(input)).rejects.toMatchObject({ name, message: expect.stringContaining(message) });
   });

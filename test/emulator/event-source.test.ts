@@ -157,6 +157,31 @@ test('discards a record that fails twice more, says so, and goes on behind it', 
   ]);
 });
 
+test('hands the whole batch over again when the handler throws', async () => {
+  const { source, events, batches, lines } = eventSource('six', (event) => {
+    if (events.length > 1) return succeed(event);
+    throw new Error('out of memory');
+  });
+  await source.run(once);
+  expect(events.map(textsOf)).toEqual([SIX, SIX]);
+  expect(batches.at(-1)).toEqual({ succeeded: 6, discarded: 0 });
+  expect(lines).toEqual([
+    expect.objectContaining({ level: 'warn', msg: expect.stringContaining('out of memory') }),
+  ]);
+});
+
+test('takes the lowest of several failed records, and an unknown one for the whole batch', async () => {
+  const answers: Array<(event: KinesisStreamEvent) => KinesisStreamBatchResponse> = [
+    (event) => ({
+      batchItemFailures: ['3', '1'].flatMap((text) => failAt(event, text).batchItemFailures),
+    }),
+    () => ({ batchItemFailures: [{ itemIdentifier: '' }] }),
+  ];
+  const { source, events } = eventSource('six', (event) => (answers.shift() ?? succeed)(event));
+  await source.run(once);
+  expect(events.map(textsOf)).toEqual([SIX, SIX.slice(1), SIX.slice(1)]);
+});
+
 test('reads on until it is told to end, and then what was published before', async () => {
   const clock = new WatchedClock();
   const stop = new AbortController();

@@ -111,6 +111,7 @@ test("a container that does not answer is the service's failure", async () => {
   await expect(invoke()).rejects.toMatchObject(failure);
   await container.close();
   await expect(invoke()).rejects.toMatchObject(failure);
+  // To be closed at the end.
   container = await serve((request) => answer(request));
 });
 

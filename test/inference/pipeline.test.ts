@@ -68,13 +68,20 @@ function newGate() {
   return { opened, open };
 }
 
+/** Rejects with the signal's reason. */
+function abortOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason));
+  });
+}
+
 interface Options {
   queueSize?: number;
   poolSize?: number;
   /** Of the endpoint; a detection by default. */
   answer?: (request: ReceivedRequest, count: number) => Answer | Promise<Answer>;
-  /** Runs before the result counts as published. */
-  publish?: (index: number, signal: AbortSignal) => Promise<void>;
+  /** Runs before the result counts as published; given up as the publisher gives up. */
+  publish?: (index: number) => Promise<void>;
 }
 
 type Run = Awaited<ReturnType<typeof start>>;
@@ -101,7 +108,7 @@ async function start({ queueSize = 10, poolSize = 2, answer = () => DETECTION, p
       clock,
     }),
     publish: async ({ frame: { index } }, inference, signal) => {
-      await publish?.(index, signal);
+      if (publish !== undefined) await Promise.race([publish(index), abortOf(signal)]);
       inferences.push(inference);
       events.push(`published ${index}`);
     },
@@ -330,16 +337,12 @@ describe('close', () => {
   const asked = ({ requests }: Run) => requests.length === 1;
   const isRetrying = ({ lines }: Run) => lines.some(({ level }) => level === 'warn');
   const hasInferred = ({ lines }: Run) => lines.some(({ msg }) => msg === 'inferred');
-  const forever = (_index: number, signal: AbortSignal) =>
-    new Promise<void>((_resolve, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason));
-    });
 
   test.each<[string, Options, (run: Run) => boolean]>([
     ['a call without an answer', { answer: () => ({ trouble: 'hang' }) }, asked],
     ['half an answer', { answer: () => ({ headers: { 'content-length': '1000' }, body: '{' }) }, asked],
     ['waiting to ask again', { answer: () => awsError('ThrottlingException') }, isRetrying],
-    ['publishing', { publish: forever }, hasInferred],
+    ['publishing', { publish: () => newGate().opened }, hasInferred],
   ])('gives up %s when its limit is up, and leaves the frame unsettled', async (_name, options, isThere) => {
     await withPipeline(options, async (run) => {
       await run.submit(0);
