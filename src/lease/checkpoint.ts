@@ -36,15 +36,6 @@ export class CheckpointTracker {
     return this.#checkpoint;
   }
 
-  /** Sampled frames that are handed on and not done. */
-  get framesUnderWay(): number {
-    let count = 0;
-    for (const { frames } of this.#fragments.values()) {
-      for (const state of frames.values()) if (state === 'underWay') count += 1;
-    }
-    return count;
-  }
-
   /**
    * A fragment's frames follow; for the second time, if its first reading was cut.
    *

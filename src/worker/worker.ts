@@ -145,6 +145,7 @@ export class Worker {
       if (isOurs) return;
       this.#metrics.count('LeasesLost', streamName);
       this.#streams.delete(streamName);
+      this.#metrics.remove(streamName);
     });
   }
 
