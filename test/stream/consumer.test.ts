@@ -237,7 +237,7 @@ test('failures back off, and do not end the reading', async () => {
 
 test('nothing is read while a frame is not taken; one given up is handed on at the next reading', async () => {
   let attempts = 0;
-  const { ids, tracker, total } = await read({
+  const { ids, total } = await read({
     bodies: [[fragment(1)], [fragment(1)]],
     submit: async () => {
       attempts += 1;
