@@ -14,7 +14,10 @@ const MINUTE = 60_000;
 
 const streamName = z
   .string()
-  .regex(/^[a-zA-Z0-9_.-]{0,256}$/, 'a Kinesis video stream name: 1 to 256 of a-z A-Z 0-9 _ . -');
+  .regex(
+    /^([a-zA-Z0-9_.-]{0,256}|arn:[a-z\d-]+:kinesisvideo:[a-z0-9-]+:\d{12}:stream\/[a-zA-Z0-9_.-]{1,256}\/\d+)$/,
+    'a Kinesis video stream name (1 to 256 of a-z A-Z 0-9 _ . -) or its ARN',
+  );
 
 const tagFilter = z.strictObject({
   key: z.string().min(1).max(128).describe('Tag key'),
@@ -32,7 +35,7 @@ export const configSchema = z
       .array(streamName)
       .default([])
       .transform((names) => [...new Set(names.filter((name) => name !== ''))])
-      .describe('Kinesis video streams to read, by name; empty names are ignored'),
+      .describe('Kinesis video streams to read, by name or ARN; empty names are ignored'),
     tagFilters: z
       .array(tagFilter)
       .max(50)
@@ -89,18 +92,37 @@ export const configSchema = z
       .regex(/^[a-zA-Z0-9_.-]{3,255}$/, 'a DynamoDB table name: 3 to 255 of a-z A-Z 0-9 _ . -')
       .optional()
       .describe("DynamoDB table of the leases; default: the last path segment of the parameter's name"),
+    createLeaseTable: z.boolean().default(true).describe('Create the lease table if it does not exist'),
+    leaseSyncIntervalInMilli: z
+      .int()
+      .min(1000)
+      .max(60 * MINUTE)
+      .default(MINUTE)
+      .describe('How often the streams are looked up, and their leases created or retired'),
     failoverTimeInMilli: z
       .int()
       .min(1000)
       .max(10 * MINUTE)
       .default(10_000)
-      .describe('A lease that is not renewed for this long can be taken by another worker'),
+      .describe('A worker that gives no sign of life for this long loses its leases to the others'),
     checkpointIntervalInMilli: z
       .int()
       .min(100)
       .max(10 * MINUTE)
       .default(5000)
       .describe('How often progress is written to the lease table, if there is any'),
+    readStallTimeoutInMilli: z
+      .int()
+      .min(1000)
+      .max(10 * MINUTE)
+      .default(30_000)
+      .describe('A connection that is silent, or that a full queue has blocked, for this long is replaced'),
+    stopTimeoutInMilli: z
+      .int()
+      .min(1000)
+      .max(2 * MINUTE)
+      .default(30_000)
+      .describe('Time from SIGTERM to SIGKILL, as the task definition has it (stopTimeout)'),
     metricsIntervalInMilli: z
       .int()
       .min(100)

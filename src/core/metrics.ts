@@ -13,14 +13,31 @@ export const METRICS = {
   FramesSent: 'Count',
   FramesSucceeded: 'Count',
   FramesFailed: 'Count',
+  /** Not published here because the lease went to another worker, which reads them again. */
+  FramesHandedOver: 'Count',
   ResultsPublished: 'Count',
   /** Trouble. */
   Reconnects: 'Count',
   StreamErrors: 'Count',
   Gaps: 'Count',
+  GapDuration: 'Milliseconds',
+  /** Connections closed: silent for too long, or blocked by a full queue for too long. */
+  ReaderStalls: 'Count',
+  ReaderBlocks: 'Count',
   InvocationRetries: 'Count',
   PublishRetries: 'Count',
+  /** Leases: taken, handed over on request, let go because nothing could be read, lost to another worker. */
+  LeasesTaken: 'Count',
+  LeasesHandedOver: 'Count',
+  LeasesLetGo: 'Count',
   LeasesLost: 'Count',
+  LeaseTableErrors: 'Count',
+  /** By the holder of the lease for synchronization. */
+  LeaseSyncs: 'Count',
+  LeaseSyncTime: 'Milliseconds',
+  LeaseTotal: 'Count',
+  Workers: 'Count',
+  DiscoveryErrors: 'Count',
   /** Times and depths. */
   MillisBehindNow: 'Milliseconds',
   IngestToProcessLatency: 'Milliseconds',

@@ -48,6 +48,8 @@ export async function retry<T>(
 /** By name, not by status: some services throttle with HTTP 400. */
 const TRANSIENT_NAMES = new Set([
   'ThrottlingException',
+  'ThrottledException',
+  'ClientLimitExceededException',
   'Throttling',
   'TooManyRequestsException',
   'RequestLimitExceeded',

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { CreateStreamCommand, KinesisClient, waitUntilStreamExists } from '@aws-sdk/client-kinesis';
 import { KinesisVideo } from '@aws-sdk/client-kinesis-video';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
@@ -46,6 +47,8 @@ export interface Cluster {
   readonly env: Readonly<Record<string, string>>;
   readonly parameter: string;
   readonly streams: readonly string[];
+  /** Adds a stream, which no camera shows anything to. */
+  createStream(name: string): void;
   /** Ends the cameras: their last fragments are persisted. */
   stopCameras(): Promise<void>;
   /** Hands over what is left in the data stream, then ends everything. */
@@ -120,6 +123,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     });
 
     const camerasEnd = new AbortController();
+    setMaxListeners(0, camerasEnd.signal);
     const cameras = sources.map(({ streamName, source }) =>
       startCamera({ api: kinesisVideoClient, streamName, source, clock, log, signal: camerasEnd.signal }),
     );
@@ -144,6 +148,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       },
       parameter: PARAMETER_NAME,
       streams,
+      createStream: (name) => void kinesisVideo.createStream(name),
       stopCameras,
       close: () => closers.close(),
     };

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../core/clock.ts';
 import { errorName } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
@@ -8,7 +9,7 @@ import type { Picture } from '../video/encoder.ts';
 import type { PicturePool } from '../video/picture-pool.ts';
 import type { Answer, SageMakerEndpoint } from './endpoint.ts';
 import { FailureLog } from './failures.ts';
-import { FrameQueue } from './queue.ts';
+import { FrameQueue, type InSlot } from './queue.ts';
 
 /** What the model said of a frame. */
 export interface Inference {
@@ -25,8 +26,12 @@ export interface PipelineOptions {
   poolName: string;
   pictures: PicturePool;
   endpoint: SageMakerEndpoint;
-  /** Resolves when the result is published. */
-  publish: (frame: SampledFrame, inference: Inference, signal: AbortSignal) => Promise<void>;
+  /**
+   * Resolves when the result is published.
+   *
+   * @throws {KvsInferenceError} TENURE_OVER if it may not be published any more
+   */
+  publish: (frame: SampledFrame, inference: Inference) => Promise<void>;
   clock: Clock;
   log: Logger;
   metrics: Metrics;
@@ -34,14 +39,13 @@ export interface PipelineOptions {
 
 /**
  * A sampled frame's way: wait for a slot, decode, ask the endpoint, publish, settle. A frame that fails for good is
- * counted, logged and settled too. One that is given up at the end of the process is not settled: the checkpoint
- * stays before it, and whoever holds the lease next reads it again.
+ * counted, logged and settled too. One that is given up with its tenure is abandoned: the checkpoint stays before it,
+ * and whoever holds the lease next reads it again.
  */
 export class InferencePipeline {
   readonly #options: PipelineOptions;
   readonly #queue: FrameQueue;
   readonly #failures: FailureLog;
-  readonly #stop = new AbortController();
 
   constructor(options: PipelineOptions) {
     this.#options = options;
@@ -58,15 +62,21 @@ export class InferencePipeline {
     return this.#queue.depth;
   }
 
-  /** Resolves when the frame is in the queue; waits while that is full. */
+  /**
+   * Resolves when the frame is in the queue; waits while that is full. From then on, exactly one of its `settle` and
+   * `abandon` is called, once.
+   *
+   * @throws the reason of `signal`, or of the tenure's `draining`, if it aborts before
+   */
   async submit(frame: SampledFrame, signal: AbortSignal): Promise<void> {
-    await this.#queue.enter(
-      {
-        inSlot: (slot) => this.#infer(frame, slot),
-        after: (inference) => this.#publish(frame, inference),
-      },
-      signal,
-    );
+    const run = async (inSlot: InSlot) => {
+      if (await this.#process(frame, inSlot)) frame.settle();
+      else this.#abandon(frame);
+    };
+    const { draining, over } = frame.tenure;
+    // Each of a stream's frames that are inside listens to them, which is no leak.
+    setMaxListeners(Number.POSITIVE_INFINITY, draining, over);
+    await this.#queue.enter({ draining, run }, signal);
   }
 
   /** Writes the lines on failed frames that are due. */
@@ -74,81 +84,77 @@ export class InferencePipeline {
     this.#failures.flushDue();
   }
 
-  /**
-   * Drops the frames that wait for a slot and gives those in flight `limitMillis`. Resolves when nothing is under way
-   * any more.
-   */
-  async close(limitMillis: number): Promise<void> {
-    this.#queue.clear();
-    const idle = new AbortController();
-    this.#options.clock.sleep(limitMillis, idle.signal).then(
-      () => this.#stop.abort(),
-      () => undefined,
-    );
+  /** Resolves when no frame is inside any more; it is for the tenures to see to that. Writes the last lines. */
+  async close(): Promise<void> {
     await this.#queue.onIdle();
-    idle.abort();
     this.#failures.flush();
   }
 
-  /** @returns null if the frame was given up */
-  async #infer(frame: SampledFrame, slot: number): Promise<Inference | null> {
+  /** @returns whether the frame is done, published or failed; false if it was given up with its tenure */
+  async #process(frame: SampledFrame, inSlot: InSlot): Promise<boolean> {
+    const { tenure } = frame;
+    try {
+      const inference = await inSlot((slot) => this.#infer(frame, slot));
+      if (inference === null || !tenure.isValid()) return false;
+      await this.#publish(frame, inference);
+    } catch (error) {
+      if (errorName(error) === 'TENURE_OVER' || tenure.over.aborted || !tenure.isValid()) return false;
+      this.#reportFailure(frame, error);
+    }
+    return true;
+  }
+
+  async #infer(frame: SampledFrame, slot: number): Promise<Inference> {
     const { pictures, endpoint, metrics, log, poolName } = this.#options;
-    const { streamName, fragment } = frame;
+    const { streamName, fragment, tenure } = frame;
     const details = {
       streamName,
       fragmentNumber: fragment.fragmentNumber,
       frameIndex: frame.frame.index,
       slot: poolName.replace('%d', String(slot)),
     };
-    try {
-      const picture = await pictures.picture(frame.codec, frame.payload);
-      metrics.count('FramesSent', streamName);
-      const answer = await endpoint.invoke(
-        {
-          body: picture.data,
-          inferenceId: createHash('sha256').update(frame.id).digest('hex'),
-          customAttributes: `id=${frame.id}`,
-          onRetry: (error, attempt, delayMillis) => {
-            metrics.count('InvocationRetries', streamName);
-            log.warn(
-              { ...details, error: errorName(error), attempt, delayMillis },
-              'invocation failed, trying again',
-            );
-          },
+    const picture = await pictures.picture(frame.codec, frame.payload);
+    tenure.over.throwIfAborted();
+    metrics.count('FramesSent', streamName);
+    const answer = await endpoint.invoke(
+      {
+        body: picture.data,
+        inferenceId: createHash('sha256').update(frame.id).digest('hex'),
+        customAttributes: `id=${frame.id}`,
+        onRetry: (error, attempt, delayMillis) => {
+          metrics.count('InvocationRetries', streamName);
+          log.warn(
+            { ...details, error: errorName(error), attempt, delayMillis },
+            'invocation failed, trying again',
+          );
         },
-        this.#stop.signal,
-      );
-      metrics.count('FramesSucceeded', streamName);
-      metrics.observe('InvocationLatency', streamName, answer.inferenceMillis);
-      log.debug({ ...details, inferenceMillis: answer.inferenceMillis }, 'inferred');
-      return { picture, answer, endpoint: endpoint.name };
-    } catch (error) {
-      this.#giveUp(frame, error);
-      return null;
-    }
+      },
+      tenure.over,
+    );
+    metrics.count('FramesSucceeded', streamName);
+    metrics.observe('InvocationLatency', streamName, answer.inferenceMillis);
+    log.debug({ ...details, inferenceMillis: answer.inferenceMillis }, 'inferred');
+    return { picture, answer, endpoint: endpoint.name };
   }
 
-  async #publish(frame: SampledFrame, inference: Inference | null): Promise<void> {
-    if (inference === null) return;
+  async #publish(frame: SampledFrame, inference: Inference): Promise<void> {
     const { publish, clock, metrics } = this.#options;
     const { streamName, fragment } = frame;
-    try {
-      await publish(frame, inference, this.#stop.signal);
-      metrics.count('ResultsPublished', streamName);
-      const age = clock.now() - fragment.serverTimestampMillis - frame.frame.offsetMillis;
-      metrics.observe('IngestToProcessLatency', streamName, Math.max(0, Math.round(age)));
-      frame.settle();
-    } catch (error) {
-      this.#giveUp(frame, error);
-    }
+    await publish(frame, inference);
+    metrics.count('ResultsPublished', streamName);
+    const age = clock.now() - fragment.serverTimestampMillis - frame.frame.offsetMillis;
+    metrics.observe('IngestToProcessLatency', streamName, Math.max(0, Math.round(age)));
   }
 
-  #giveUp(frame: SampledFrame, error: unknown): void {
-    // Not settled: whoever holds the lease next reads the frame again.
-    if (this.#stop.signal.aborted) return;
+  #abandon(frame: SampledFrame): void {
+    this.#options.metrics.count('FramesHandedOver', frame.streamName);
+    this.#options.log.debug({ id: frame.id }, 'frame handed over');
+    frame.abandon();
+  }
+
+  #reportFailure(frame: SampledFrame, error: unknown): void {
     this.#options.metrics.count('FramesFailed', frame.streamName);
     this.#failures.add(error, frame.id);
     this.#options.log.debug({ id: frame.id, err: error }, 'frame failed');
-    frame.settle();
   }
 }

@@ -1,11 +1,18 @@
 import PQueue from 'p-queue';
 
-/** Neither function may reject. */
-export interface Job<T> {
-  /** Runs in turn, holding one of the slots, which are numbered from 0. */
-  readonly inSlot: (slot: number) => Promise<T>;
-  /** Runs next, without a slot. */
-  readonly after: (result: T) => Promise<void>;
+/**
+ * Waits for one of the slots, which are numbered from 0, and does `work` in it.
+ *
+ * @returns null if the job's `draining` aborted before it was its turn
+ */
+export type InSlot = <T extends object>(work: (slot: number) => Promise<T>) => Promise<T | null>;
+
+/** What is done in a place of the queue. */
+export interface Job {
+  /** Aborts when the job is not to have a slot any more; one that has a slot keeps it. */
+  readonly draining: AbortSignal;
+  /** Holds the place until it resolves. May not reject. */
+  readonly run: (inSlot: InSlot) => Promise<void>;
 }
 
 /**
@@ -37,20 +44,14 @@ export class FrameQueue {
   /**
    * Resolves when the job is inside, not when it is done.
    *
-   * @throws the signal's reason if it aborts before there is room
+   * @throws the reason of `signal`, or of the job's `draining`, if it aborts before there is room
    */
-  async enter<T>(job: Job<T>, signal: AbortSignal): Promise<void> {
+  async enter(job: Job, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
+    job.draining.throwIfAborted();
     if (this.#inside < this.#size) this.#inside += 1;
-    else await this.#place(signal);
+    else await this.#place([signal, job.draining]);
     void this.#run(job);
-  }
-
-  /** Drops the jobs that wait for a slot; what holds one goes on. */
-  clear(): void {
-    const waiting = this.#queue.size;
-    this.#queue.clear();
-    for (let index = 0; index < waiting; index += 1) this.#leave();
   }
 
   /** Resolves when nothing is inside. */
@@ -58,17 +59,41 @@ export class FrameQueue {
     if (this.#inside > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
   }
 
-  async #run<T>(job: Job<T>): Promise<void> {
-    const result = await this.#queue.add(async () => {
+  async #run(job: Job): Promise<void> {
+    try {
+      await job.run((work) => this.#inSlot(work, job.draining));
+    } finally {
+      this.#leave();
+    }
+  }
+
+  /**
+   * p-queue drops a waiting job when its signal aborts, but it also lets go of the slot of a running one, whose work
+   * goes on. So it is given a signal that aborts only while the job waits.
+   */
+  async #inSlot<T extends object>(
+    work: (slot: number) => Promise<T>,
+    draining: AbortSignal,
+  ): Promise<T | null> {
+    if (draining.aborted) return null;
+    const waiting = new AbortController();
+    const drop = () => waiting.abort();
+    draining.addEventListener('abort', drop, { once: true });
+    const start = async () => {
+      draining.removeEventListener('abort', drop);
       const slot = this.#freeSlots.pop() ?? 0;
       try {
-        return await job.inSlot(slot);
+        return await work(slot);
       } finally {
         this.#freeSlots.push(slot);
       }
-    });
-    await job.after(result);
-    this.#leave();
+    };
+    try {
+      return await this.#queue.add(start, { signal: waiting.signal });
+    } catch (error) {
+      if (waiting.signal.aborted) return null;
+      throw error;
+    }
   }
 
   /** The place goes to whoever waits longest. */
@@ -79,19 +104,22 @@ export class FrameQueue {
     if (this.#inside === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
-  async #place(signal: AbortSignal): Promise<void> {
+  async #place(signals: readonly AbortSignal[]): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      const enter = () => {
+      const stopWaiting = () => {
         this.#entrants.delete(enter);
-        signal.removeEventListener('abort', abort);
+        for (const signal of signals) signal.removeEventListener('abort', abort);
+      };
+      const enter = () => {
+        stopWaiting();
         resolve();
       };
       const abort = () => {
-        this.#entrants.delete(enter);
-        reject(signal.reason);
+        stopWaiting();
+        reject(signals.find((signal) => signal.aborted)?.reason);
       };
       this.#entrants.add(enter);
-      signal.addEventListener('abort', abort, { once: true });
+      for (const signal of signals) signal.addEventListener('abort', abort, { once: true });
     });
   }
 }

@@ -1,14 +1,14 @@
 /** Progress of a stream: everything up to and with this fragment is done. */
 export interface Checkpoint {
   readonly fragmentNumber: string;
-  readonly serverTimestampMillis: number | null;
+  readonly serverTimestampMillis: number;
   /** I-frames of the stream up to and with this fragment: what the sampler goes on from. */
   readonly iFrameCounter: number;
 }
 
 interface TrackedFragment {
   readonly fragmentNumber: string;
-  readonly serverTimestampMillis: number | null;
+  readonly serverTimestampMillis: number;
   /** The counter after the fragment; null while its trailing tags have not been seen. */
   iFrameCounterAfter: number | null;
   /** Index of each sampled frame that was handed on, and whether it is done. */
@@ -17,7 +17,7 @@ interface TrackedFragment {
 
 /**
  * Decides how far a stream's checkpoint may move: past a fragment only when its trailing tags have been seen and
- * every sampled frame of it, and of all fragments before it, is published or recorded as failed. Pure.
+ * every sampled frame of it, and of all fragments before it, is published or recorded as failed.
  *
  * It does not promise that each frame is handed on once: after a crash what was done since the last written
  * checkpoint is done again. While the process lives it is, also where a fragment is read more than once.
@@ -26,9 +26,16 @@ export class CheckpointTracker {
   /** In the order of the stream; the first is the oldest that is not done. */
   readonly #fragments = new Map<string, TrackedFragment>();
   #checkpoint: Checkpoint | null;
+  #underWay = 0;
+  #whenIdle: Array<() => void> = [];
 
   constructor(checkpoint: Checkpoint | null) {
     this.#checkpoint = checkpoint;
+  }
+
+  /** Resolves when every frame that was handed on is settled or abandoned. */
+  async whenIdle(): Promise<void> {
+    if (this.#underWay > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
   }
 
   /** The furthest point that everything is done up to; null before the first. Never moves back. */
@@ -42,7 +49,7 @@ export class CheckpointTracker {
    * @returns the fragments before it that were cut and never read again: the service no longer has them. They
    *   count as complete, so that they do not hold the checkpoint for ever.
    */
-  start(fragmentNumber: string, serverTimestampMillis: number | null, iFrameCounterBefore: number): string[] {
+  start(fragmentNumber: string, serverTimestampMillis: number, iFrameCounterBefore: number): string[] {
     if (this.#fragments.has(fragmentNumber)) return [];
     const cut = [...this.#fragments.values()].filter((fragment) => fragment.iFrameCounterAfter === null);
     for (const fragment of cut) fragment.iFrameCounterAfter = iFrameCounterBefore;
@@ -61,18 +68,26 @@ export class CheckpointTracker {
     const frames = this.#fragments.get(fragmentNumber)?.frames;
     if (frames === undefined || frames.has(frameIndex)) return false;
     frames.set(frameIndex, 'underWay');
+    this.#underWay += 1;
     return true;
   }
 
   /** The frame was not taken after all, so a later reading hands it on. */
   takeBack(fragmentNumber: string, frameIndex: number): void {
     this.#fragments.get(fragmentNumber)?.frames.delete(frameIndex);
+    this.#end();
+  }
+
+  /** The frame is given up because the lease is: the checkpoint stays before it, and the next owner reads it. */
+  abandon(): void {
+    this.#end();
   }
 
   /** The frame is published, or recorded as failed. */
   settle(fragmentNumber: string, frameIndex: number): void {
     this.#fragments.get(fragmentNumber)?.frames.set(frameIndex, 'done');
     this.#advance();
+    this.#end();
   }
 
   /** The fragment's trailing tags have been seen: it is complete. */
@@ -80,6 +95,11 @@ export class CheckpointTracker {
     const fragment = this.#fragments.get(fragmentNumber);
     if (fragment !== undefined) fragment.iFrameCounterAfter = iFrameCounterAfter;
     this.#advance();
+  }
+
+  #end(): void {
+    this.#underWay -= 1;
+    if (this.#underWay === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
   #advance(): void {

@@ -1,17 +1,16 @@
-import {
-  CreateTableCommand,
-  DescribeTableCommand,
-  type DynamoDBClient,
-  PutItemCommand,
-  paginateScan,
-  UpdateItemCommand,
-  type UpdateItemCommandInput,
-} from '@aws-sdk/client-dynamodb';
-import type { Clock } from '../core/clock.ts';
-import { errorMessage, errorName, KvsInferenceError, UsageError } from '../core/errors.ts';
-import { isTransientAwsError, retry } from '../core/retry.ts';
+import type { AttributeValue } from '@aws-sdk/client-dynamodb';
+import { KvsInferenceError } from '../core/errors.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import { type Lease, newLeaseItem, parseLease, type StartPosition } from './lease.ts';
+import { FREE, isStreamLease, RETIRED, SYNC_LEASE_KEY } from './keys.ts';
+import {
+  type Lease,
+  type LeaseItem,
+  newLeaseItem,
+  parseLease,
+  type StartPosition,
+  startAttributes,
+} from './lease.ts';
+import type { TableClient } from './table-client.ts';
 
 /** The lease is no longer ours: another worker took it, or it was deleted. */
 export class LeaseLostError extends KvsInferenceError {
@@ -22,211 +21,256 @@ export class LeaseLostError extends KvsInferenceError {
   }
 }
 
-const TABLE_POLL_MILLIS = 500;
+/** To whom a lease goes that is let go: anybody, nobody, or the worker that asked for it. */
+export type Successor =
+  | { readonly type: 'ANYBODY' }
+  | { readonly type: 'RETIRED'; readonly nowMillis: number }
+  | { readonly type: 'WORKER'; readonly workerId: string };
 
 /**
- * The leases in DynamoDB. Every write is conditional on what the writer believes, so that a worker that lost its
- * lease can change nothing; the table alone decides who owns what. No clock is compared.
+ * The leases in DynamoDB. Every write is conditional on the owner and the epoch that the writer believes in, so that
+ * a worker that lost its lease can change nothing; the table alone decides who owns what. No clock is compared.
+ *
+ * A write that landed although its answer was lost is recognised when it is tried again.
  */
 export class LeaseTable {
-  readonly #dynamoDb: DynamoDBClient;
-  readonly #tableName: string;
-  readonly #clock: Clock;
+  readonly #client: TableClient;
+  readonly #onInvalid: (error: unknown) => void;
 
-  constructor(options: { dynamoDb: DynamoDBClient; tableName: string; clock: Clock }) {
-    this.#dynamoDb = options.dynamoDb;
-    this.#tableName = options.tableName;
-    this.#clock = options.clock;
+  /** @param options.onInvalid is handed what is wrong with an item that cannot be read; the item is left out */
+  constructor(options: { client: TableClient; onInvalid: (error: unknown) => void }) {
+    this.#client = options.client;
+    this.#onInvalid = options.onInvalid;
+  }
+
+  /** Those of the leases that exist, as they are now. */
+  async get(leaseKeys: readonly string[], signal: AbortSignal): Promise<Lease[]> {
+    return this.#parse(await this.#client.getAll(leaseKeys, signal));
+  }
+
+  /** The keys of an owner's leases, that for synchronization included, as they were a moment ago. */
+  async keysOf(leaseOwner: string, signal: AbortSignal): Promise<string[]> {
+    const items = await this.#client.query(leaseOwner, signal);
+    return items
+      .map(({ leaseKey }) => leaseKey?.S ?? '')
+      .filter((leaseKey) => isStreamLease(leaseKey) || leaseKey === SYNC_LEASE_KEY);
+  }
+
+  /** The leases of all streams, retired ones included. */
+  async scan(signal: AbortSignal): Promise<Lease[]> {
+    const items = await this.#client.scan(signal);
+    return this.#parse(items.filter(({ leaseKey }) => isStreamLease(leaseKey?.S ?? '')));
+  }
+
+  /** Adds a free lease. @returns false if there is one of that key */
+  async create(
+    leaseKey: string,
+    streamArn: string | null,
+    start: StartPosition,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    return await this.#client.create(newLeaseItem(leaseKey, streamArn, start), signal);
+  }
+
+  /** Takes a lease that nobody has taken since `seen` was read. @throws {LeaseLostError} if somebody has */
+  async take(seen: Lease, leaseOwner: string, signal: AbortSignal): Promise<Lease> {
+    const taken: Lease = {
+      ...seen,
+      leaseOwner,
+      leaseCounter: seen.leaseCounter + 1,
+      leaseEpoch: seen.leaseEpoch + 1,
+      ownerSwitchesSinceCheckpoint: seen.ownerSwitchesSinceCheckpoint + 1,
+    };
+    const values = {
+      ':owner': { S: leaseOwner },
+      ':counter': integer(taken.leaseCounter),
+      ':epoch': integer(taken.leaseEpoch),
+      ':switches': integer(taken.ownerSwitchesSinceCheckpoint),
+    };
+    const assignments =
+      'leaseOwner = :owner, leaseCounter = :counter, leaseEpoch = :epoch, ownerSwitchesSinceCheckpoint = :switches';
+    if (await this.#updateSeen(seen, `SET ${assignments}`, values, signal)) return taken;
+    const [now] = await this.get([seen.leaseKey], signal);
+    // Our own take whose answer was lost; since then nobody can have written to it but ourselves.
+    if (now?.leaseOwner === leaseOwner && now.leaseEpoch === taken.leaseEpoch) return now;
+    throw new LeaseLostError(seen.leaseKey);
+  }
+
+  /** Writes our progress. @throws {LeaseLostError} */
+  async checkpoint(lease: Lease, checkpoint: Checkpoint, signal: AbortSignal): Promise<Lease> {
+    const written = checkpointed(lease, checkpoint);
+    const isOurs = await this.#client.update(
+      lease.leaseKey,
+      {
+        UpdateExpression: `SET ${CHECKPOINT}`,
+        // The counter fences our own writes too that come too late.
+        ConditionExpression: `${OWNED} AND leaseCounter < :counter`,
+        ExpressionAttributeValues: { ...ownedValues(lease), ...checkpointValues(written, checkpoint) },
+      },
+      signal,
+    );
+    if (!isOurs) throw new LeaseLostError(lease.leaseKey);
+    return written;
+  }
+
+  /** Lets our lease go, with our last progress, in one write. @throws {LeaseLostError} if it was not ours any more */
+  async release(
+    lease: Lease,
+    checkpoint: Checkpoint | null,
+    successor: Successor,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const isHandedOver = successor.type === 'WORKER';
+    const nextEpoch = lease.leaseEpoch + 1;
+    const isOurs = await this.#client.update(
+      lease.leaseKey,
+      {
+        UpdateExpression: [
+          'SET leaseOwner = :next',
+          ...(checkpoint === null ? ['leaseCounter = :counter'] : [CHECKPOINT]),
+          ...(isHandedOver ? ['leaseEpoch = :nextEpoch'] : []),
+          ...(successor.type === 'RETIRED' ? ['retiredAtMillis = :now'] : []),
+        ].join(', '),
+        ConditionExpression: OWNED,
+        ExpressionAttributeValues: {
+          ...ownedValues(lease),
+          ':next': { S: ownerAfter(successor) },
+          ...(checkpoint === null
+            ? { ':counter': integer(lease.leaseCounter + 1) }
+            : checkpointValues(checkpointed(lease, checkpoint), checkpoint)),
+          ...(isHandedOver ? { ':nextEpoch': integer(nextEpoch) } : {}),
+          ...(successor.type === 'RETIRED' ? { ':now': integer(successor.nowMillis) } : {}),
+        },
+      },
+      signal,
+    );
+    if (isOurs) return;
+    const [now] = await this.get([lease.leaseKey], signal);
+    const isLanded = isHandedOver
+      ? now?.leaseEpoch === nextEpoch && now.leaseOwner === successor.workerId
+      : now?.leaseEpoch === lease.leaseEpoch && now.leaseOwner === null;
+    if (!isLanded) throw new LeaseLostError(lease.leaseKey);
   }
 
   /**
-   * Creates the table if it is missing and waits until it can be used.
+   * Takes a lease away from whoever had it when it was read, and makes it free, or retires it.
    *
-   * @throws {UsageError} if a table of that name has another key
+   * @param start reads the stream from there, in place of from its checkpoint
+   * @returns false if it was taken or changed meanwhile
    */
-  async ensureTable(signal: AbortSignal): Promise<void> {
-    while (true) {
-      const table = await this.#persistently(() => this.#describe(signal), signal);
-      if (table === null) await this.#persistently(() => this.#create(signal), signal);
-      if (table?.TableStatus === 'ACTIVE') {
-        const keys = (table.KeySchema ?? []).map((key) => `${key.AttributeName} ${key.KeyType}`);
-        if (keys.join() === 'leaseKey HASH') return;
-        throw new UsageError(
-          `DynamoDB table "${this.#tableName}" has the key ${keys.join(', ')}; a lease table has leaseKey HASH`,
-        );
-      }
-      await this.#clock.sleep(TABLE_POLL_MILLIS, signal);
-    }
-  }
-
-  /** Every lease. An item that cannot be read is handed to `onInvalid` and left out. */
-  async list(onInvalid: (error: unknown) => void, signal: AbortSignal): Promise<Lease[]> {
-    const leases: Lease[] = [];
-    const input = { TableName: this.#tableName, ConsistentRead: true };
-    for await (const page of paginateScan({ client: this.#dynamoDb }, input, { abortSignal: signal })) {
-      for (const item of page.Items ?? []) {
-        try {
-          leases.push(parseLease(item));
-        } catch (error) {
-          onInvalid(error);
-        }
-      }
-    }
-    return leases;
-  }
-
-  /** Adds a free lease; does nothing if there is one of that key. */
-  async create(leaseKey: string, start: StartPosition, signal: AbortSignal): Promise<void> {
-    const command = new PutItemCommand({
-      TableName: this.#tableName,
-      Item: newLeaseItem(leaseKey, start),
-      ConditionExpression: 'attribute_not_exists(leaseKey)',
-    });
-    await ignoringConditionFailure(this.#dynamoDb.send(command, { abortSignal: signal }));
-  }
-
-  /** Takes a lease that nobody has renewed since `seen` was read. @throws {LeaseLostError} if somebody has */
-  async take(seen: Lease, owner: string, signal: AbortSignal): Promise<Lease> {
-    const taken: Lease = {
-      ...seen,
-      leaseOwner: owner,
-      leaseCounter: seen.leaseCounter + 1,
-      leaseEpoch: seen.leaseEpoch + 1,
-      ownerSwitchesSinceCheckpoint: seen.ownerSwitchesSinceCheckpoint + (seen.leaseOwner === null ? 0 : 1),
-    };
-    await this.#update(seen.leaseKey, signal, {
-      UpdateExpression:
-        'SET leaseOwner = :owner, leaseCounter = :counter, leaseEpoch = :epoch, ownerSwitchesSinceCheckpoint = :switches',
-      ConditionExpression: 'leaseCounter = :seenCounter AND leaseEpoch = :seenEpoch',
-      ExpressionAttributeValues: {
-        ':owner': { S: owner },
-        ':counter': { N: String(taken.leaseCounter) },
-        ':epoch': { N: String(taken.leaseEpoch) },
-        ':switches': { N: String(taken.ownerSwitchesSinceCheckpoint) },
-        ':seenCounter': { N: String(seen.leaseCounter) },
-        ':seenEpoch': { N: String(seen.leaseEpoch) },
-      },
-    });
-    return taken;
-  }
-
-  /** Renews our lease and, with a checkpoint, writes it, in one update. @throws {LeaseLostError} */
-  async renew(lease: Lease, checkpoint: Checkpoint | null, signal: AbortSignal): Promise<Lease> {
-    const renewed: Lease = {
-      ...lease,
-      leaseCounter: lease.leaseCounter + 1,
-      ...(checkpoint === null ? {} : { checkpoint, ownerSwitchesSinceCheckpoint: 0 }),
-    };
-    const timestamp = checkpoint?.serverTimestampMillis ?? null;
-    await this.#update(lease.leaseKey, signal, {
-      UpdateExpression: [
-        'SET leaseCounter = :counter',
-        ...(checkpoint === null
-          ? []
-          : ['checkpoint = :checkpoint', 'iFrameCounter = :iFrames', 'ownerSwitchesSinceCheckpoint = :zero']),
-        ...(timestamp === null ? [] : ['checkpointTimestampMillis = :timestamp']),
-      ].join(', '),
-      ...RENEWABLE,
-      ExpressionAttributeValues: {
-        ...ownedValues(lease),
-        ':counter': { N: String(renewed.leaseCounter) },
-        ...(checkpoint === null
-          ? {}
-          : {
-              ':checkpoint': { S: checkpoint.fragmentNumber },
-              ':iFrames': { N: String(checkpoint.iFrameCounter) },
-              ':zero': { N: '0' },
-            }),
-        ...(timestamp === null ? {} : { ':timestamp': { N: String(timestamp) } }),
-      },
-    });
-    return renewed;
-  }
-
-  /** Lets our lease go, so that it can be taken at once. @throws {LeaseLostError} */
-  async release(lease: Lease, signal: AbortSignal): Promise<void> {
-    await this.#update(lease.leaseKey, signal, {
-      UpdateExpression: 'REMOVE leaseOwner',
-      ...OWNED,
-      ExpressionAttributeValues: ownedValues(lease),
-    });
-  }
-
-  async #update(
-    leaseKey: string,
+  async free(
+    seen: Lease,
+    change: { start?: StartPosition; streamArn?: string | null; retiredAtMillis?: number },
     signal: AbortSignal,
-    input: Partial<UpdateItemCommandInput>,
-  ): Promise<void> {
-    const command = new UpdateItemCommand({
-      ...input,
-      TableName: this.#tableName,
-      Key: { leaseKey: { S: leaseKey } },
-    });
-    try {
-      await this.#dynamoDb.send(command, { abortSignal: signal });
-    } catch (error) {
-      if (errorName(error) === 'ConditionalCheckFailedException') throw new LeaseLostError(leaseKey);
-      throw error;
-    }
+  ): Promise<boolean> {
+    const { start, streamArn = null, retiredAtMillis } = change;
+    const attributes: LeaseItem = {
+      leaseOwner: { S: retiredAtMillis === undefined ? FREE : RETIRED },
+      leaseEpoch: integer(seen.leaseEpoch + 1),
+      ...(streamArn === null ? {} : { streamArn: { S: streamArn } }),
+      ...(retiredAtMillis === undefined ? {} : { retiredAtMillis: integer(retiredAtMillis) }),
+      ...(start === undefined ? {} : startAttributes(start)),
+    };
+    const names = Object.keys(attributes);
+    const removed = [
+      ...(retiredAtMillis === undefined ? ['retiredAtMillis'] : []),
+      ...(start === undefined ? [] : ['checkpointTimestampMillis']),
+      ...(start?.type === 'EARLIEST' ? ['startTimestampMillis'] : []),
+    ];
+    const expression = `SET ${names.map((name) => `${name} = :${name}`).join(', ')}${removed.length > 0 ? ` REMOVE ${removed.join(', ')}` : ''}`;
+    const values = Object.fromEntries(names.map((name) => [`:${name}`, attributes[name] as AttributeValue]));
+    return await this.#updateSeen(seen, expression, values, signal);
   }
 
-  async #describe(signal: AbortSignal) {
-    try {
-      const command = new DescribeTableCommand({ TableName: this.#tableName });
-      return (await this.#dynamoDb.send(command, { abortSignal: signal })).Table ?? null;
-    } catch (error) {
-      if (errorName(error) === 'ResourceNotFoundException') return null;
-      throw this.#tableError('described', error);
-    }
-  }
-
-  /** At start: one throttled call must not end the worker. */
-  async #persistently<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    return await retry(call, {
-      clock: this.#clock,
+  /** Notes the ARN of a lease that has none; touches nothing that its owner writes. */
+  async nameStream(leaseKey: string, streamArn: string, signal: AbortSignal): Promise<void> {
+    await this.#client.update(
+      leaseKey,
+      {
+        UpdateExpression: 'SET streamArn = :arn',
+        ConditionExpression: 'attribute_exists(leaseKey) AND attribute_not_exists(streamArn)',
+        ExpressionAttributeValues: { ':arn': { S: streamArn } },
+      },
       signal,
-      attempts: 8,
-      baseDelayMillis: 500,
-      maxDelayMillis: 5000,
-      isRetryable: (error) => error instanceof KvsInferenceError && error.retryable,
-    });
+    );
   }
 
-  #tableError(what: string, cause: unknown): KvsInferenceError {
-    const problem = `DynamoDB table "${this.#tableName}" cannot be ${what}: ${errorName(cause)}: ${errorMessage(cause)}`;
-    return new KvsInferenceError('LEASE_TABLE', problem, { cause, retryable: isTransientAwsError(cause) });
+  /** Forgets a lease that nobody has taken since `seen` was read. */
+  async delete(seen: Lease, signal: AbortSignal): Promise<void> {
+    const condition = {
+      ConditionExpression: 'leaseEpoch = :seenEpoch AND leaseOwner = :seenOwner',
+      ExpressionAttributeValues: seenValues(seen),
+    };
+    await this.#client.delete(seen.leaseKey, condition, signal);
   }
 
-  async #create(signal: AbortSignal): Promise<void> {
-    const command = new CreateTableCommand({
-      TableName: this.#tableName,
-      AttributeDefinitions: [{ AttributeName: 'leaseKey', AttributeType: 'S' }],
-      KeySchema: [{ AttributeName: 'leaseKey', KeyType: 'HASH' }],
-      BillingMode: 'PAY_PER_REQUEST',
+  async #updateSeen(
+    seen: Lease,
+    expression: string,
+    values: LeaseItem,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    return await this.#client.update(
+      seen.leaseKey,
+      {
+        UpdateExpression: expression,
+        ConditionExpression: 'leaseOwner = :seenOwner AND leaseEpoch = :seenEpoch',
+        ExpressionAttributeValues: { ...values, ...seenValues(seen) },
+      },
+      signal,
+    );
+  }
+
+  #parse(items: readonly LeaseItem[]): Lease[] {
+    return items.flatMap((item) => {
+      try {
+        return [parseLease(item)];
+      } catch (error) {
+        this.#onInvalid(error);
+        return [];
+      }
     });
-    try {
-      await this.#dynamoDb.send(command, { abortSignal: signal });
-    } catch (error) {
-      // Another worker was faster.
-      if (errorName(error) !== 'ResourceInUseException') throw this.#tableError('created', error);
-    }
   }
 }
 
-/** Fences our own writes too that come too late. */
-const RENEWABLE = {
-  ConditionExpression: 'leaseOwner = :owner AND leaseEpoch = :epoch AND leaseCounter < :counter',
-} as const;
-const OWNED = { ConditionExpression: 'leaseOwner = :owner AND leaseEpoch = :epoch' } as const;
+const OWNED = 'leaseOwner = :owner AND leaseEpoch = :epoch';
+const CHECKPOINT =
+  'leaseCounter = :counter, checkpoint = :checkpoint, checkpointTimestampMillis = :timestamp, iFrameCounter = :iFrames, ownerSwitchesSinceCheckpoint = :switches';
 
-function ownedValues(lease: Lease) {
-  return { ':owner': { S: lease.leaseOwner ?? '' }, ':epoch': { N: String(lease.leaseEpoch) } };
+function checkpointed(lease: Lease, checkpoint: Checkpoint): Lease {
+  return { ...lease, leaseCounter: lease.leaseCounter + 1, checkpoint, ownerSwitchesSinceCheckpoint: 0 };
 }
 
-async function ignoringConditionFailure(promise: Promise<unknown>): Promise<void> {
-  try {
-    await promise;
-  } catch (error) {
-    if (errorName(error) !== 'ConditionalCheckFailedException') throw error;
+function checkpointValues({ leaseCounter }: Lease, checkpoint: Checkpoint): LeaseItem {
+  return {
+    ':counter': integer(leaseCounter),
+    ':checkpoint': { S: checkpoint.fragmentNumber },
+    ':timestamp': integer(checkpoint.serverTimestampMillis),
+    ':iFrames': integer(checkpoint.iFrameCounter),
+    ':switches': integer(0),
+  };
+}
+
+function ownedValues(lease: Lease): LeaseItem {
+  return { ':owner': { S: lease.leaseOwner ?? '' }, ':epoch': integer(lease.leaseEpoch) };
+}
+
+function seenValues({ leaseOwner, leaseEpoch, retiredAtMillis }: Lease): LeaseItem {
+  const owner = leaseOwner ?? (retiredAtMillis === null ? FREE : RETIRED);
+  return { ':seenOwner': { S: owner }, ':seenEpoch': integer(leaseEpoch) };
+}
+
+function ownerAfter(successor: Successor): string {
+  switch (successor.type) {
+    case 'ANYBODY':
+      return FREE;
+    case 'RETIRED':
+      return RETIRED;
+    case 'WORKER':
+      return successor.workerId;
   }
+}
+
+function integer(value: number): AttributeValue {
+  return { N: String(value) };
 }

@@ -1,23 +1,27 @@
 import { type KinesisClient, PutRecordsCommand, type PutRecordsRequestEntry } from '@aws-sdk/client-kinesis';
-import type { Clock } from '../core/clock.ts';
+import { type Clock, withTimeout } from '../core/clock.ts';
 import { errorMessage, errorName, KvsInferenceError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import { fullJitter } from '../core/retry.ts';
+import type { Tenure } from '../stream/sampled-frame.ts';
 import type { ResultRecord } from './record.ts';
 
 interface Pending {
   readonly record: ResultRecord;
   readonly entry: PutRecordsRequestEntry;
   readonly bytes: number;
+  readonly tenure: Tenure;
   readonly resolve: () => void;
-  readonly signal: AbortSignal;
+  readonly giveUp: () => void;
 }
 
 /** PutRecords' limits; 5 MiB holds in every region. */
 const MAX_BATCH_RECORDS = 500;
 const MAX_BATCH_BYTES = 5 * 1024 * 1024;
 const MAX_RECORD_BYTES = 1024 * 1024;
+/** Of one request. */
+const TIMEOUT_MILLIS = 10_000;
 const BACKOFF = { baseDelayMillis: 200, maxDelayMillis: 10_000 };
 
 /**
@@ -33,7 +37,10 @@ export class ResultPublisher {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #metrics: Metrics;
-  #pending: Pending[] = [];
+  /** Oldest first; those of the request that is under way are among them. */
+  readonly #pending = new Set<Pending>();
+  /** Aborts when nothing is pending any more. */
+  #emptied = new AbortController();
   #isRunning = false;
 
   constructor(options: {
@@ -52,32 +59,29 @@ export class ResultPublisher {
   }
 
   /**
-   * Resolves when the record is in the data stream; retries until then.
+   * Resolves when the record is in the data stream; retries until then. A record whose request is under way when its
+   * tenure ends may still arrive.
    *
-   * @throws {KvsInferenceError} RESULT_TOO_LARGE
-   * @throws AbortError if `signal` aborts before
+   * @throws {KvsInferenceError} RESULT_TOO_LARGE; TENURE_OVER as soon as `tenure` is over, or if it is found invalid
+   *   when the record's turn comes
    */
-  async publish(record: ResultRecord, signal: AbortSignal): Promise<void> {
+  async publish(record: ResultRecord, tenure: Tenure): Promise<void> {
     const data = Buffer.from(JSON.stringify(record));
     const bytes = data.length + Buffer.byteLength(record.streamName);
     if (bytes > MAX_RECORD_BYTES) {
       const problem = `result of ${bytes} bytes, a record of the data stream holds ${MAX_RECORD_BYTES}`;
       throw new KvsInferenceError('RESULT_TOO_LARGE', problem);
     }
-    signal.throwIfAborted();
+    if (tenure.over.aborted) throw tenureOver();
     await new Promise<void>((resolve, reject) => {
-      const abort = () => reject(signal.reason);
-      signal.addEventListener('abort', abort, { once: true });
-      this.#pending.push({
-        record,
-        entry: { Data: data, PartitionKey: record.streamName },
-        bytes,
-        signal,
-        resolve: () => {
-          signal.removeEventListener('abort', abort);
-          resolve();
-        },
-      });
+      const giveUp = () => {
+        this.#remove(pending);
+        reject(tenureOver());
+      };
+      const entry = { Data: data, PartitionKey: record.streamName };
+      const pending: Pending = { record, entry, bytes, tenure, resolve, giveUp };
+      tenure.over.addEventListener('abort', giveUp, { once: true });
+      this.#pending.add(pending);
       void this.#run();
     });
   }
@@ -87,46 +91,60 @@ export class ResultPublisher {
     this.#isRunning = true;
     // Frames of many streams finish in the same turn: they share the first request.
     await Promise.resolve();
-    for (let failures = 0; this.#pending.length > 0; ) {
+    for (let failures = 0; this.#pending.size > 0; ) {
       const batch = this.#nextBatch();
-      const [first] = batch;
-      if (first === undefined) continue;
-      const failed = await this.#put(batch, first.signal);
-      failures = failed.length > 0 ? failures + 1 : 0;
-      if (failed.length === 0) continue;
-      this.#pending = [...failed, ...this.#pending];
-      await this.#clock.sleep(fullJitter(failures, BACKOFF), first.signal).catch(() => undefined);
+      if (batch.length === 0) continue;
+      this.#emptied = new AbortController();
+      const { signal } = this.#emptied;
+      failures = (await this.#put(batch, signal)) ? 0 : failures + 1;
+      if (failures === 0) continue;
+      await this.#clock.sleep(fullJitter(failures, BACKOFF), signal).catch(() => undefined);
     }
     this.#isRunning = false;
   }
 
+  /** The oldest records, as many as a request holds. */
   #nextBatch(): Pending[] {
-    this.#pending = this.#pending.filter(({ signal }) => !signal.aborted);
+    const batch: Pending[] = [];
     let bytes = 0;
-    let count = 0;
     for (const pending of this.#pending) {
+      if (!pending.tenure.isValid()) {
+        pending.giveUp();
+        continue;
+      }
       bytes += pending.bytes;
-      if (count === MAX_BATCH_RECORDS || bytes > MAX_BATCH_BYTES) break;
-      count += 1;
+      if (batch.length === MAX_BATCH_RECORDS || bytes > MAX_BATCH_BYTES) break;
+      batch.push(pending);
     }
-    return this.#pending.splice(0, count);
+    return batch;
   }
 
-  /** @returns the records that are to be put again */
-  async #put(batch: Pending[], signal: AbortSignal): Promise<Pending[]> {
+  /**
+   * The end of a record's tenure does not end the request, which carries others' records too.
+   *
+   * @param signal ends it
+   * @returns whether nothing of the batch is to be put again
+   */
+  async #put(batch: Pending[], signal: AbortSignal): Promise<boolean> {
     const command = new PutRecordsCommand({
       StreamName: this.#streamName,
       Records: batch.map(({ entry }) => entry),
     });
     try {
-      const { Records: results = [] } = await this.#kinesis.send(command, { abortSignal: signal });
+      const { Records: results = [] } = await withTimeout(
+        this.#clock,
+        TIMEOUT_MILLIS,
+        signal,
+        (abortSignal) => this.#kinesis.send(command, { abortSignal }),
+      );
       const failed: Pending[] = [];
       const errors = new Map<string, number>();
       for (const [index, pending] of batch.entries()) {
         const result = results[index];
         if (result?.SequenceNumber !== undefined) {
+          this.#remove(pending);
           pending.resolve();
-        } else {
+        } else if (this.#pending.has(pending)) {
           const code = result?.ErrorCode ?? 'NoAnswer';
           errors.set(code, (errors.get(code) ?? 0) + 1);
           failed.push(pending);
@@ -134,12 +152,19 @@ export class ResultPublisher {
       }
       if (failed.length > 0)
         this.#reportRetry(failed, Object.fromEntries(errors), 'some records were refused');
-      return failed;
+      return failed.length === 0;
     } catch (error) {
-      if (signal.aborted) return [];
-      this.#reportRetry(batch, { [errorName(error)]: batch.length }, errorMessage(error));
-      return batch;
+      const failed = batch.filter((pending) => this.#pending.has(pending));
+      if (failed.length > 0)
+        this.#reportRetry(failed, { [errorName(error)]: failed.length }, errorMessage(error));
+      return false;
     }
+  }
+
+  #remove(pending: Pending): void {
+    pending.tenure.over.removeEventListener('abort', pending.giveUp);
+    this.#pending.delete(pending);
+    if (this.#pending.size === 0) this.#emptied.abort();
   }
 
   #reportRetry(records: Pending[], errors: Record<string, number>, problem: string): void {
@@ -150,4 +175,8 @@ export class ResultPublisher {
       `results not published yet, trying again: ${problem}`,
     );
   }
+}
+
+function tenureOver(): KvsInferenceError {
+  return new KvsInferenceError('TENURE_OVER', 'the lease of the stream is not held any more');
 }

@@ -1,258 +1,215 @@
 import type { Clock } from '../core/clock.ts';
 import { errorMessage, errorName, KvsInferenceError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import type { Metrics } from '../core/metrics.ts';
-import type { CheckpointTracker } from '../lease/checkpoint.ts';
+import type { Checkpoint } from '../lease/checkpoint.ts';
 import type { StartPosition } from '../lease/lease.ts';
-import { type Frame, MatroskaDemuxer, type MatroskaEvent } from '../matroska/demuxer.ts';
-import { MatroskaError } from '../matroska/error.ts';
-import type { FragmentMetadata } from '../matroska/fragment.ts';
-import type { Track } from '../matroska/tracks.ts';
-import { type CodecParameters, codecParameters } from '../video/codec.ts';
-import { isSampled, videoTrack } from '../video/sampler.ts';
-import { type Ending, fallbackPosition, type Progress, readPosition, resumeDelay } from './resume.ts';
-import { frameId, type SampledFrame, type StreamFragment } from './sampled-frame.ts';
+import { MatroskaDemuxer, type MatroskaEvent } from '../matroska/demuxer.ts';
+import { type CloseReason, ConnectionWatchdog } from './connection-watchdog.ts';
+import { FragmentReader, type FragmentReaderOptions, InStreamError } from './fragment-reader.ts';
+import { type Ending, fallbackPosition, readPosition, resumeDelay } from './resume.ts';
+import type { SampledFrame, StreamFragment } from './sampled-frame.ts';
 import type { MediaSource, ReadPosition } from './source.ts';
+import { UnreadableFragments } from './unreadable.ts';
 
+/** The in-stream error of a fragment that is no longer stored. */
 const FRAGMENT_NOT_FOUND = '4000';
-/** A fragment that is corrupt, or has no trailing tags, is read this often before it is skipped as a gap. */
-const MAX_UNREADABLE_READINGS = 3;
 /** Failures after which a warning is repeated as an error. */
 const LOUD_AFTER_FAILURES = 5;
+/** A fragment that does not end may take this many read time-outs, in all its readings. */
+const ENDLESS_TIMEOUTS = 2;
 
-export interface StreamConsumerOptions {
-  streamName: string;
-  start: StartPosition;
-  tracker: CheckpointTracker;
-  inferenceInterval: number;
+export interface StreamConsumerOptions extends FragmentReaderOptions {
+  /** Of the stream whose lease is held; null where it is not known. */
+  streamArn: string | null;
+  /** Where a stream is read that has nothing left to go on from; asked for when that is found. */
+  startPosition: () => StartPosition;
+  /** A connection that is silent, or that a full queue blocks, for longer than this is closed, milliseconds. */
+  readStallTimeoutMillis: number;
   source: MediaSource;
   /** Resolves when the frame is taken; until then nothing more is read. Rejects when `signal` aborts. */
   submit: (frame: SampledFrame, signal: AbortSignal) => Promise<void>;
   clock: Clock;
-  log: Logger;
-  metrics: Metrics;
-}
-
-/** The fragment whose frames are being read. */
-interface OpenFragment {
-  readonly fragment: StreamFragment;
-  readonly track: Track | null;
-  codec: CodecParameters | null;
-  /** I-frames of the stream up to here, this fragment's included. */
-  iFrameCounter: number;
-  frames: number;
-  iFrames: number;
 }
 
 /**
- * Reads one stream for as long as its lease is held: fragments in, sampled frames out to `submit`.
- *
- * A fragment counts as seen only with its trailing tags. A cut one is read again with the I-frame counter set back,
- * so that the same frames are sampled; frames of it that were handed on already are not handed on twice.
+ * Reads one stream for as long as its lease is held: fragments in, sampled frames out to `submit`. Whatever happens
+ * to a body, the next one is asked for after the last complete fragment.
  */
 export class StreamConsumer {
   readonly #options: StreamConsumerOptions;
   readonly #log: Logger;
-  /** What has been read, which is ahead of what is done. */
-  #progress: Progress;
-  /** Where to read on while the fragment to read on from is gone. */
-  #fallback: ReadPosition | null = null;
-  #open: OpenFragment | null = null;
-  #unreadable: { fragmentNumber: string; readings: number } | null = null;
+  readonly #reader: FragmentReader;
+  readonly #unreadable: UnreadableFragments;
+  /** Where to read on instead of after `lastFragment`, because that is gone. */
+  #fallback: { position: ReadPosition; lastFragment: Checkpoint | null } | null = null;
+  /** Of the body before; null before the first. */
+  #ending: Ending | null = null;
+  #progressMonotonic: number;
+  #isSubmitting = false;
 
   constructor(options: StreamConsumerOptions) {
-    this.#options = options;
     this.#log = options.log.child({ streamName: options.streamName });
-    this.#progress = { start: options.start, checkpoint: options.tracker.checkpoint };
+    this.#options = options;
+    this.#reader = new FragmentReader({ ...options, log: this.#log });
+    this.#unreadable = new UnreadableFragments(ENDLESS_TIMEOUTS * options.readStallTimeoutMillis);
+    this.#progressMonotonic = options.clock.monotonic();
   }
 
-  /** Runs until `signal` aborts; then resolves. */
+  /**
+   * For how long the stream could not be read, monotonic milliseconds; 0 while a frame waits for its place. A
+   * complete fragment, the clean end of a body (all that an idle camera gives) and an error that the service answers
+   * are progress; connections that fail, are cut or give nothing are none.
+   */
+  get stalledMillis(): number {
+    return this.#isSubmitting ? 0 : this.#options.clock.monotonic() - this.#progressMonotonic;
+  }
+
+  /** Runs until `signal` aborts; then resolves, with the connection closed. */
   async run(signal: AbortSignal): Promise<void> {
-    let consecutiveFailures = 0;
-    while (!signal.aborted) {
-      const position = this.#fallback ?? readPosition(this.#progress);
-      const ending = await this.#read(position, consecutiveFailures, signal);
-      if (signal.aborted) return;
-      consecutiveFailures = ending.type === 'failed' ? ending.consecutiveFailures : 0;
-      if (ending.type === 'fragmentNotFound') this.#fallBack(position);
-      this.#options.metrics.count('Reconnects', this.#options.streamName);
-      await this.#options.clock.sleep(resumeDelay(ending), signal).catch(() => undefined);
+    const { clock, metrics, streamName, tenure } = this.#options;
+    // Frames are refused when the tenure drains, which is right before the signal aborts.
+    const isOver = () => signal.aborted || tenure.draining.aborted;
+    while (!isOver()) {
+      const ending = await this.#read(signal, isOver);
+      if (ending === null || isOver()) return;
+      this.#ending = ending;
+      metrics.count('Reconnects', streamName);
+      await clock.sleep(resumeDelay(ending), signal).catch(() => undefined);
     }
   }
 
-  /** Reads one body to its end. */
-  async #read(position: ReadPosition, failuresBefore: number, signal: AbortSignal): Promise<Ending> {
-    const { source, streamName, metrics } = this.#options;
-    const demuxer = new MatroskaDemuxer();
-    let completeFragments = 0;
-    let isFragmentLost = false;
-    this.#open = null;
+  /** Reads one body. @returns null if it is not to be followed by another one */
+  async #read(signal: AbortSignal, isOver: () => boolean): Promise<Ending | null> {
+    const { clock, readStallTimeoutMillis } = this.#options;
+    const connection = new ConnectionWatchdog({
+      clock,
+      timeoutMillis: readStallTimeoutMillis,
+      signal,
+      onClose: (reason) => this.#reportClose(reason),
+    });
+    const { lastFragment } = this.#reader;
+    const hasAdvanced = () => this.#reader.lastFragment !== lastFragment;
     try {
-      const body = await source.open(streamName, position, signal);
-      this.#log.info({ position }, failuresBefore === 0 ? 'reading' : 'reading again');
-      for await (const chunk of body) {
-        metrics.count('BytesReceived', streamName, chunk.length);
-        for (const event of demuxer.demux(chunk)) {
-          if (event.type === 'fragmentEnd' && event.complete) completeFragments += 1;
-          if (event.type === 'fragmentEnd' && !event.complete && this.#open !== null) {
-            throw new KvsInferenceError('NO_TRAILING_TAGS', 'a fragment ended without its trailing tags');
-          }
-          if (event.type === 'error') isFragmentLost ||= event.code === FRAGMENT_NOT_FOUND;
-          await this.#handle(event, signal);
-        }
+      const isCut = await this.#readBody(connection, signal);
+      // Where the body has advanced, the next one begins with the fragment that this one ended in.
+      if (isCut && !hasAdvanced()) {
+        throw new KvsInferenceError('FRAGMENT_CUT', 'the body ended inside a fragment');
       }
-      for (const event of demuxer.end()) await this.#handle(event, signal);
-      return isFragmentLost ? { type: 'fragmentNotFound' } : { type: 'clean', completeFragments };
+      this.#markProgress();
+      return { type: 'clean', hasAdvanced: hasAdvanced() };
     } catch (error) {
-      if (isFragmentLost) return { type: 'fragmentNotFound' };
-      const consecutiveFailures = completeFragments > 0 ? 1 : failuresBefore + 1;
-      if (!signal.aborted) this.#reportFailure(error, consecutiveFailures);
+      if (isOver()) return null;
+      const { closeReason } = connection;
+      if (closeReason === 'BLOCKED') return { type: 'blocked' };
+      const failuresBefore = this.#ending?.type === 'failed' ? this.#ending.consecutiveFailures : 0;
+      const consecutiveFailures = hasAdvanced() ? 1 : failuresBefore + 1;
+      // Why the connection was closed says more than what became of the call.
+      this.#recover(closeReason === null ? error : connection.signal.reason, consecutiveFailures);
       return { type: 'failed', consecutiveFailures };
+    } finally {
+      connection.stop();
     }
   }
 
-  async #handle(event: MatroskaEvent, signal: AbortSignal): Promise<void> {
-    switch (event.type) {
-      case 'fragmentStart':
-        this.#startFragment(event.fragment, videoTrack(event.tracks));
-        break;
-      case 'frame':
-        await this.#handleFrame(event.frame, signal);
-        break;
-      case 'fragmentEnd':
-        this.#endFragment(event);
-        break;
-      case 'error': {
-        const { code, message, offset } = event;
-        this.#options.metrics.count('StreamErrors', this.#options.streamName);
-        this.#log.error({ code, offset, fragmentNumber: this.#open?.fragment.fragmentNumber }, message);
-        break;
+  /** @returns whether the body ended, though cleanly, inside a fragment */
+  async #readBody(connection: ConnectionWatchdog, signal: AbortSignal): Promise<boolean> {
+    const { source, metrics, streamName, streamArn } = this.#options;
+    const demuxer = new MatroskaDemuxer();
+    const position = this.#position;
+    const submit = (frame: SampledFrame) => connection.whileWaiting(() => this.#submit(frame, signal));
+    const handle = async (event: MatroskaEvent) => {
+      await this.#reader.read(event, submit);
+      if (event.type === 'fragmentEnd' && event.complete) {
+        connection.fragmentCompleted();
+        this.#markProgress();
       }
-    }
-  }
-
-  #startFragment(metadata: FragmentMetadata, track: Track | null): void {
-    const { tracker, start } = this.#options;
-    this.#open = null;
-    if (!isStreamFragment(metadata)) {
-      this.#log.warn({ fragment: metadata }, 'fragment without number or server timestamp skipped');
-      return;
-    }
-    const { fragmentNumber, serverTimestampMillis } = metadata;
-    const { checkpoint } = this.#progress;
-    if (checkpoint !== null && BigInt(fragmentNumber) <= BigInt(checkpoint.fragmentNumber)) return;
-    // GetMedia gives the fragment that contains a timestamp; the stream starts with the first one at or after it.
-    const isBeforeStart = start.type === 'SERVER_TIMESTAMP' && serverTimestampMillis < start.millis;
-    if (checkpoint === null && isBeforeStart) return;
-    const iFrameCounter = checkpoint?.iFrameCounter ?? 0;
-    for (const lost of tracker.start(fragmentNumber, serverTimestampMillis, iFrameCounter)) {
-      this.#options.metrics.count('Gaps', this.#options.streamName);
-      this.#log.error({ fragmentNumber: lost }, 'gap: cut fragment could not be read again');
-    }
-    this.#open = { fragment: metadata, track, codec: null, iFrameCounter, frames: 0, iFrames: 0 };
-  }
-
-  async #handleFrame({ payload, ...frame }: Frame, signal: AbortSignal): Promise<void> {
-    const { metrics, streamName, tracker, submit, inferenceInterval } = this.#options;
-    const open = this.#open;
-    if (open === null) return;
-    open.frames += 1;
-    if (frame.trackNumber !== open.track?.trackNumber || !frame.keyFrame) return;
-    open.iFrames += 1;
-    open.iFrameCounter += 1;
-    if (!isSampled(open.iFrameCounter - 1, inferenceInterval)) return;
-    const { fragment, track } = open;
-    if (!tracker.handOn(fragment.fragmentNumber, frame.index)) return;
-    const settle = () => tracker.settle(fragment.fragmentNumber, frame.index);
-    try {
-      open.codec ??= codecParameters(track);
-    } catch (error) {
-      metrics.count('FramesSampled', streamName);
-      metrics.count('FramesFailed', streamName);
-      const details = { fragmentNumber: fragment.fragmentNumber, frameIndex: frame.index };
-      this.#log.error({ ...details, error: errorName(error) }, errorMessage(error));
-      settle();
-      return;
-    }
-    const id = frameId(streamName, fragment.fragmentNumber, frame.index);
-    // A view would keep the whole chunk of the body alive for as long as the frame waits.
-    const sampled: SampledFrame = {
-      id,
-      streamName,
-      fragment,
-      frame,
-      codec: open.codec,
-      payload: Buffer.from(payload),
-      settle,
     };
+    this.#reader.startBody();
+    const body = await source.open({ streamName, streamArn }, position, connection.signal);
+    connection.bytesReceived();
+    // An idle camera's body ends every three seconds.
+    const level = this.#ending?.type === 'clean' ? 'debug' : 'info';
+    this.#log[level]({ position }, this.#ending === null ? 'reading' : 'reading again');
+    for await (const chunk of body) {
+      connection.bytesReceived();
+      metrics.count('BytesReceived', streamName, chunk.length);
+      for (const event of demuxer.demux(chunk)) await handle(event);
+    }
+    connection.signal.throwIfAborted();
+    const end = demuxer.end();
+    let next = end.next();
+    for (; !next.done; next = end.next()) {
+      // A fragment that the body ended in stays open: no bytes of it are wrong.
+      if (next.value.type !== 'fragmentEnd' || next.value.complete) await handle(next.value);
+    }
+    return next.value;
+  }
+
+  async #submit(frame: SampledFrame, signal: AbortSignal): Promise<void> {
+    this.#isSubmitting = true;
     try {
-      await submit(sampled, signal);
-      metrics.count('FramesSampled', streamName);
-    } catch (error) {
-      tracker.takeBack(fragment.fragmentNumber, frame.index);
-      throw error;
+      await this.#options.submit(frame, signal);
+    } finally {
+      this.#isSubmitting = false;
+      this.#markProgress();
     }
   }
 
-  #endFragment(end: Extract<MatroskaEvent, { type: 'fragmentEnd' }>): void {
-    const open = this.#open;
-    this.#open = null;
+  get #position(): ReadPosition {
+    const { lastFragment } = this.#reader;
+    if (this.#fallback?.lastFragment === lastFragment) return this.#fallback.position;
+    return readPosition(lastFragment, this.#options.start);
+  }
+
+  #markProgress(): void {
+    this.#progressMonotonic = this.#options.clock.monotonic();
+  }
+
+  #reportClose(reason: CloseReason): void {
     const { metrics, streamName } = this.#options;
-    if (end.millisBehindNow !== null) metrics.observe('MillisBehindNow', streamName, end.millisBehindNow);
-    if (open === null) return;
-    const { fragmentNumber } = open.fragment;
-    if (!end.complete) {
-      this.#log.warn({ fragmentNumber }, 'fragment cut: it will be read again');
+    if (reason !== 'BLOCKED') {
+      metrics.count('ReaderStalls', streamName);
       return;
     }
-    const { iFrameCounter, frames, iFrames } = open;
-    metrics.count('FragmentsReceived', streamName);
-    metrics.count('FramesReceived', streamName, frames);
-    metrics.count('IFramesReceived', streamName, iFrames);
-    this.#advance(open.fragment, iFrameCounter);
+    metrics.count('ReaderBlocks', streamName);
+    const fragmentNumber = this.#reader.openFragment?.fragmentNumber;
+    this.#log.info({ fragmentNumber }, 'queue is full: connection closed until it has room');
   }
 
-  /** The fragment to go on from is gone: goes on from its time, until something has been read from there. */
-  #fallBack(position: ReadPosition): void {
-    if (this.#fallback !== null) return;
-    this.#fallback = fallbackPosition(this.#progress);
-    this.#options.metrics.count('Gaps', this.#options.streamName);
-    const details = { position, fallback: this.#fallback };
-    this.#log.error(details, 'gap: the service no longer has the fragment to read on from');
-  }
-
-  /** Everything up to and with this fragment has been read. */
-  #advance({ fragmentNumber, serverTimestampMillis }: StreamFragment, iFrameCounter: number): void {
-    this.#options.tracker.complete(fragmentNumber, iFrameCounter);
-    this.#progress = {
-      ...this.#progress,
-      checkpoint: { fragmentNumber, serverTimestampMillis, iFrameCounter },
-    };
-    this.#fallback = null;
-  }
-
-  #reportFailure(error: unknown, consecutiveFailures: number): void {
-    const fragmentNumber = this.#open?.fragment.fragmentNumber;
+  /** Reports a failure, and sees to it that the next body is not bound to fail in the same way. */
+  #recover(error: unknown, consecutiveFailures: number): void {
+    const fragment = this.#reader.openFragment;
+    const fragmentNumber = fragment?.fragmentNumber;
     const details = { error: errorName(error), consecutiveFailures, fragmentNumber };
     const level = consecutiveFailures >= LOUD_AFTER_FAILURES ? 'error' : 'warn';
-    const message = `stream cannot be read, trying again: ${errorMessage(error)}`;
-    this.#log[level](details, message);
-    const isContent = error instanceof MatroskaError || details.error === 'NO_TRAILING_TAGS';
-    if (isContent && this.#open !== null) this.#countUnreadable(this.#open);
+    this.#log[level](details, `stream cannot be read, trying again: ${errorMessage(error)}`);
+    if (isAnswer(error)) this.#markProgress();
+    if (error instanceof InStreamError && error.code === FRAGMENT_NOT_FOUND) this.#fallBack();
+    else if (fragment !== null) this.#skipIfUnreadable(fragment, error);
+  }
+
+  /** What follows the last complete fragment is gone. */
+  #fallBack(): void {
+    const { lastFragment } = this.#reader;
+    const position = this.#position;
+    this.#reader.openGap();
+    this.#fallback = {
+      position: fallbackPosition(position, lastFragment, this.#options.startPosition),
+      lastFragment,
+    };
+    this.#log.warn({ position, fallback: this.#fallback.position }, 'no longer stored: reading elsewhere');
   }
 
   /** A stored fragment that cannot be read must not stop the stream for ever: in the end it is a gap. */
-  #countUnreadable({ fragment, iFrameCounter }: OpenFragment): void {
-    const { fragmentNumber } = fragment;
-    const readings = this.#unreadable?.fragmentNumber === fragmentNumber ? this.#unreadable.readings + 1 : 1;
-    this.#unreadable = { fragmentNumber, readings };
-    if (readings < MAX_UNREADABLE_READINGS) return;
-    this.#options.metrics.count('Gaps', this.#options.streamName);
-    this.#log.error({ fragmentNumber, readings }, 'gap: unreadable fragment skipped');
-    this.#advance(fragment, iFrameCounter);
+  #skipIfUnreadable({ fragmentNumber }: StreamFragment, error: unknown): void {
+    if (!this.#unreadable.shouldSkip(fragmentNumber, error, this.#options.clock.monotonic())) return;
+    this.#reader.skipOpenFragment();
+    this.#markProgress();
   }
 }
 
-function isStreamFragment(metadata: FragmentMetadata): metadata is StreamFragment {
-  return metadata.fragmentNumber !== null && metadata.serverTimestampMillis !== null;
+/** Whether the service has answered, only not with media. */
+function isAnswer(error: unknown): boolean {
+  const { $metadata: metadata } = error as { $metadata?: { httpStatusCode?: number } };
+  return error instanceof InStreamError || metadata?.httpStatusCode !== undefined;
 }

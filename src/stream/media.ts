@@ -6,15 +6,17 @@ import {
   type StartSelector,
 } from '@aws-sdk/client-kinesis-video-media';
 import { assertNever, KvsInferenceError } from '../core/errors.ts';
-import type { MediaSource, ReadPosition } from './source.ts';
+import type { MediaSource, ReadPosition, StreamReference } from './source.ts';
 
 /**
  * GetMedia (https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_dataplane_GetMedia.html). The data
- * endpoint of a stream is asked for once and again after a failure; a client is kept per endpoint.
+ * endpoint of a stream is asked for once, and again when a body was not read to its end; a client is kept per
+ * endpoint.
  */
 export class GetMediaSource implements MediaSource {
   readonly #kinesisVideo: Pick<KinesisVideoClient, 'send'>;
   readonly #mediaClient: (endpoint: string) => KinesisVideoMediaClient;
+  /** By the stream's ARN, or its name. */
   readonly #endpoints = new Map<string, string>();
   readonly #clients = new Map<string, KinesisVideoMediaClient>();
 
@@ -27,19 +29,20 @@ export class GetMediaSource implements MediaSource {
   }
 
   async open(
-    streamName: string,
+    stream: StreamReference,
     position: ReadPosition,
     signal: AbortSignal,
   ): Promise<AsyncIterable<Buffer>> {
-    const endpoint = await this.#endpoint(streamName, signal);
+    const endpoint = await this.#endpoint(stream, signal);
     try {
-      const command = new GetMediaCommand({ StreamName: streamName, StartSelector: startSelector(position) });
+      const command = new GetMediaCommand({ ...identifier(stream), StartSelector: startSelector(position) });
       const { Payload } = await this.#client(endpoint).send(command, { abortSignal: signal });
-      if (Payload === undefined)
+      if (Payload === undefined) {
         throw new KvsInferenceError('NO_PAYLOAD', 'GetMedia answered without a payload');
-      return body(Payload as unknown as Readable, signal);
+      }
+      return this.#body(stream, Payload as unknown as Readable, signal);
     } catch (error) {
-      this.#endpoints.delete(streamName);
+      this.#forgetEndpoint(stream);
       throw error;
     }
   }
@@ -49,19 +52,43 @@ export class GetMediaSource implements MediaSource {
     this.#clients.clear();
   }
 
-  async #endpoint(streamName: string, signal: AbortSignal): Promise<string> {
-    const known = this.#endpoints.get(streamName);
+  /** The body's chunks; its socket is closed however the reading ends. */
+  async *#body(
+    stream: StreamReference,
+    payload: Readable,
+    signal: AbortSignal,
+  ): AsyncGenerator<Buffer, void, undefined> {
+    const abort = () => payload.destroy();
+    signal.addEventListener('abort', abort, { once: true });
+    let isAtEnd = false;
+    try {
+      signal.throwIfAborted();
+      for await (const chunk of payload) yield chunk as Buffer;
+      isAtEnd = true;
+    } finally {
+      signal.removeEventListener('abort', abort);
+      payload.destroy();
+      if (!isAtEnd) this.#forgetEndpoint(stream);
+    }
+  }
+
+  async #endpoint(stream: StreamReference, signal: AbortSignal): Promise<string> {
+    const known = this.#endpoints.get(key(stream));
     if (known !== undefined) return known;
-    const command = new GetDataEndpointCommand({ StreamName: streamName, APIName: 'GET_MEDIA' });
+    const command = new GetDataEndpointCommand({ ...identifier(stream), APIName: 'GET_MEDIA' });
     const { DataEndpoint } = await this.#kinesisVideo.send(command, { abortSignal: signal });
     if (DataEndpoint === undefined) {
       throw new KvsInferenceError(
         'NO_DATA_ENDPOINT',
-        `GetDataEndpoint named no endpoint for "${streamName}"`,
+        `GetDataEndpoint named no endpoint for "${stream.streamName}"`,
       );
     }
-    this.#endpoints.set(streamName, DataEndpoint);
+    this.#endpoints.set(key(stream), DataEndpoint);
     return DataEndpoint;
+  }
+
+  #forgetEndpoint(stream: StreamReference): void {
+    this.#endpoints.delete(key(stream));
   }
 
   #client(endpoint: string): KinesisVideoMediaClient {
@@ -74,17 +101,13 @@ export class GetMediaSource implements MediaSource {
   }
 }
 
-/** The body's chunks; its socket is closed however the reading ends. */
-async function* body(payload: Readable, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
-  const abort = () => payload.destroy(signal.reason instanceof Error ? signal.reason : undefined);
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    signal.throwIfAborted();
-    for await (const chunk of payload) yield chunk as Buffer;
-  } finally {
-    signal.removeEventListener('abort', abort);
-    payload.destroy();
-  }
+function key({ streamName, streamArn }: StreamReference): string {
+  return streamArn ?? streamName;
+}
+
+/** By its ARN where that is known: a stream that was created again under the name is another one. */
+function identifier({ streamName, streamArn }: StreamReference) {
+  return streamArn === null ? { StreamName: streamName } : { StreamARN: streamArn };
 }
 
 function startSelector(position: ReadPosition): StartSelector {

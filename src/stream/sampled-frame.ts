@@ -8,6 +8,19 @@ export type StreamFragment = FragmentMetadata & {
   readonly serverTimestampMillis: number;
 };
 
+/** One holding of a lease, as the frames that were read in it see it. */
+export interface Tenure {
+  /** Aborts when frames that wait for their turn are to be dropped: the next owner of the lease reads them again. */
+  readonly draining: AbortSignal;
+  /** Aborts when nothing may be published any more. */
+  readonly over: AbortSignal;
+  /**
+   * Whether results may be published. Asked right before it is done: in a process that was paused the lease can be
+   * another worker's before any timer or signal has fired.
+   */
+  isValid(): boolean;
+}
+
 /** A sampled frame on its way. It is still compressed: decoding waits until the endpoint can take it. */
 export interface SampledFrame {
   /** See frameId. */
@@ -19,8 +32,11 @@ export interface SampledFrame {
   readonly codec: CodecParameters;
   /** A copy of the frame's bytes: no chunk of the body stays alive for it. */
   readonly payload: Buffer;
-  /** Called once, when the result is in the data stream or the frame has failed for good. */
+  readonly tenure: Tenure;
+  /** The result is in the data stream, or the frame has failed for good. Either this or `abandon` is called, once. */
   readonly settle: () => void;
+  /** The frame is given up because the tenure is draining or over. */
+  readonly abandon: () => void;
 }
 
 /**

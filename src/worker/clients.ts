@@ -23,8 +23,8 @@ export function createClients(options: { invocations: number }) {
   const clients = {
     ssm: new SSMClient(control),
     dynamoDb: new DynamoDBClient(once),
-    kinesisVideo: new KinesisVideoClient(control),
-    tagging: new ResourceGroupsTaggingAPIClient(control),
+    kinesisVideo: new KinesisVideoClient(once),
+    tagging: new ResourceGroupsTaggingAPIClient(once),
     // HTTP/1.1, as everywhere: the SDK's default for Kinesis is HTTP/2, which local servers do not speak.
     kinesis: new KinesisClient(once),
     sageMakerRuntime: new SageMakerRuntimeClient({

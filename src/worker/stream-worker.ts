@@ -1,74 +1,144 @@
 import type { Config } from '../config/schema.ts';
-import type { Clock } from '../core/clock.ts';
+import { type Clock, withTimeout } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import { CheckpointTracker } from '../lease/checkpoint.ts';
+import type { HandOverLimits, Holding } from '../lease/holding.ts';
 import { LeaseKeeper } from '../lease/keeper.ts';
-import type { Lease } from '../lease/lease.ts';
-import type { LeaseTable } from '../lease/table.ts';
+import type { Lease, StartPosition } from '../lease/lease.ts';
+import { LeaseLostError, type LeaseTable, type Successor } from '../lease/table.ts';
 import { StreamConsumer, type StreamConsumerOptions } from '../stream/consumer.ts';
+import type { Tenure } from '../stream/sampled-frame.ts';
 import type { MediaSource } from '../stream/source.ts';
 
 export interface StreamWorkerOptions {
-  config: Config;
+  config: Pick<
+    Config,
+    'inferenceInterval' | 'readStallTimeoutInMilli' | 'checkpointIntervalInMilli' | 'failoverTimeInMilli'
+  >;
   lease: Lease;
-  table: LeaseTable;
+  table: Pick<LeaseTable, 'checkpoint' | 'release'>;
   source: MediaSource;
+  startPosition: () => StartPosition;
   submit: StreamConsumerOptions['submit'];
+  /** Whether this worker's leases are its own. */
+  isValid: () => boolean;
+  /** Called when another worker has the lease. */
+  onLost: () => void;
+  /** Called when nothing can be read although the stream may have video. */
+  onStalled: () => void;
   clock: Clock;
   log: Logger;
   metrics: Metrics;
 }
 
-/** One held lease: its keeper and its consumer, which live and end together. */
-export class StreamWorker {
+/** A reader without progress for this many stall time-outs has been restarted already: its lease is let go. */
+const LET_GO_AFTER_STALLS = 3;
+
+/** One held lease: its keeper, its reader and its frames, which live and end together. */
+export class StreamWorker implements Holding {
+  readonly lease: Lease;
+  readonly #options: StreamWorkerOptions;
+  readonly #tracker: CheckpointTracker;
   readonly #keeper: LeaseKeeper;
   readonly #consumer: StreamConsumer;
   readonly #stopReading = new AbortController();
   readonly #stopKeeping = new AbortController();
+  readonly #draining = new AbortController();
+  readonly #over = new AbortController();
   readonly #reading: Promise<void>;
   readonly #keeping: Promise<boolean>;
-  /** Resolves with whether the lease was kept to the end. */
-  readonly ended: Promise<boolean>;
 
   constructor(options: StreamWorkerOptions) {
-    const { config, lease, ...services } = options;
-    const tracker = new CheckpointTracker(lease.checkpoint);
+    const { config, lease, isValid, startPosition, ...services } = options;
+    this.lease = lease;
+    this.#options = options;
+    this.#tracker = new CheckpointTracker(lease.checkpoint);
     this.#keeper = new LeaseKeeper({
       ...services,
       lease,
-      checkpoint: () => tracker.checkpoint,
-      failoverTimeMillis: config.failoverTimeInMilli,
+      checkpoint: () => this.#tracker.checkpoint,
       checkpointIntervalMillis: config.checkpointIntervalInMilli,
     });
+    const tenure: Tenure = {
+      draining: this.#draining.signal,
+      over: this.#over.signal,
+      isValid: () => !this.#over.signal.aborted && isValid(),
+    };
     this.#consumer = new StreamConsumer({
       ...services,
       streamName: lease.leaseKey,
+      streamArn: lease.streamArn,
       start: lease.start,
-      tracker,
+      startPosition,
+      tracker: this.#tracker,
+      tenure,
       inferenceInterval: config.inferenceInterval,
+      readStallTimeoutMillis: config.readStallTimeoutInMilli,
     });
     this.#reading = this.#consumer.run(this.#stopReading.signal);
-    this.#keeping = this.#keeper.run(this.#stopKeeping.signal);
-    this.ended = this.#end();
+    this.#keeping = this.#keep();
+    void this.#watchProgress();
   }
 
-  /** Stops reading; the lease is kept, for what is in flight. */
-  async stopReading(): Promise<void> {
+  async handOver(successor: () => Successor, { finishWaiting, millis }: HandOverLimits): Promise<void> {
+    const { clock, config, lease } = this.#options;
     this.#stopReading.abort();
     await this.#reading;
+    if (!finishWaiting) this.#draining.abort();
+    await withTimeout(clock, millis, this.#over.signal, (signal) =>
+      untilAborted(this.#tracker.whenIdle(), signal),
+    )
+      // What is not finished by now is left to the next owner.
+      .catch(() => undefined);
+    const isOurs = !this.#over.signal.aborted;
+    await this.end();
+    if (!isOurs || !(await this.#keeping)) throw new LeaseLostError(lease.leaseKey);
+    // Longer than this the table need not be asked: others may have the lease by then.
+    await withTimeout(clock, config.failoverTimeInMilli, new AbortController().signal, (signal) =>
+      this.#keeper.release(successor(), signal),
+    );
   }
 
-  /** Writes the last checkpoint and lets the lease go, if it is still ours. */
-  async release(limitMillis: number): Promise<void> {
+  async end(): Promise<void> {
+    this.#over.abort();
+    this.#draining.abort();
+    this.#stopReading.abort();
     this.#stopKeeping.abort();
-    if (await this.ended) await this.#keeper.release(limitMillis);
+    await Promise.all([this.#reading, this.#keeping, this.#tracker.whenIdle()]);
   }
 
-  async #end(): Promise<boolean> {
-    const isOurs = await this.#keeping;
-    // Without the lease nothing may be read on: its new owner does.
-    await this.stopReading();
+  async #keep(): Promise<boolean> {
+    const isOurs = await this.#keeper.run(this.#stopKeeping.signal);
+    if (!isOurs) this.#options.onLost();
     return isOurs;
   }
+
+  async #watchProgress(): Promise<void> {
+    const { clock, config, lease, log, onStalled } = this.#options;
+    const limit = config.readStallTimeoutInMilli * LET_GO_AFTER_STALLS;
+    const { signal } = this.#stopReading;
+    while (!signal.aborted) {
+      await clock.sleep(config.readStallTimeoutInMilli / 3, signal).catch(() => undefined);
+      const { stalledMillis } = this.#consumer;
+      if (signal.aborted || stalledMillis < limit) continue;
+      const problem = 'stream cannot be read although it may have video: its lease is let go';
+      log.error({ streamName: lease.leaseKey, stalledMillis: Math.round(stalledMillis) }, problem);
+      onStalled();
+      return;
+    }
+  }
+}
+
+/** Resolves with the promise, or rejects when the signal aborts. */
+async function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  await new Promise<void>((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(() => {
+      signal.removeEventListener('abort', abort);
+      resolve();
+    }, reject);
+  });
 }

@@ -5,19 +5,17 @@ import type { Config, ContentType } from '../config/schema.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import { Metrics } from '../core/metrics.ts';
+import { StreamDiscovery } from '../discovery/discovery.ts';
 import { SageMakerEndpoint } from '../inference/endpoint.ts';
 import { InferencePipeline } from '../inference/pipeline.ts';
-import type { Lease, StartPosition } from '../lease/lease.ts';
-import { LeaseTable } from '../lease/table.ts';
-import { LeaseTaker } from '../lease/taker.ts';
+import { setUpTable } from '../lease/table-setup.ts';
 import { resultRecord } from '../result/build.ts';
 import { ResultPublisher } from '../result/publisher.ts';
-import { StreamDiscovery } from '../stream/discover.ts';
 import { GetMediaSource } from '../stream/media.ts';
 import type { PictureFormat } from '../video/encoder.ts';
 import { PicturePool } from '../video/picture-pool.ts';
 import type { Clients } from './clients.ts';
-import { StreamWorker } from './stream-worker.ts';
+import { Fleet } from './fleet.ts';
 
 export interface WorkerOptions {
   config: Config;
@@ -28,9 +26,8 @@ export interface WorkerOptions {
   log: Logger;
 }
 
-/** Fargate's default stop timeout is 30 s; what remains is for the last checkpoint and the release. */
-const DRAIN_MILLIS = 20_000;
-const RELEASE_MILLIS = 5000;
+/** Of the time between SIGTERM and SIGKILL: the rest is for what is in flight to end, and the last lines. */
+const LEAVE_FRACTION = 0.8;
 
 const PICTURE_FORMATS: Readonly<Record<ContentType, PictureFormat>> = {
   'image/jpeg': 'jpeg',
@@ -49,37 +46,25 @@ export class Worker {
   readonly #log: Logger;
   readonly #metrics: Metrics;
   readonly #source: GetMediaSource;
-  readonly #table: LeaseTable;
-  readonly #taker: LeaseTaker;
+  readonly #discovery: StreamDiscovery;
   readonly #pictures: PicturePool;
   readonly #pipeline: InferencePipeline;
-  readonly #streams = new Map<string, StreamWorker>();
+  readonly #workerId = randomUUID();
 
   constructor(options: WorkerOptions) {
     const { config, clients, clock, parameterName } = options;
     const appName = applicationName(parameterName);
-    const owner = randomUUID();
-    const log = options.log.child({ worker: owner.slice(0, 8) });
+    const log = options.log.child({ worker: this.#workerId.slice(0, 8) });
     this.#options = options;
     this.#log = log;
     this.#metrics = new Metrics({ log, clock, appName, perStream: config.metricsPerStream });
     const common = { clock, log, metrics: this.#metrics };
 
-    this.#table = new LeaseTable({
-      dynamoDb: clients.dynamoDb,
-      tableName: leaseTableName(config, parameterName),
-      clock,
-    });
-    const discovery = new StreamDiscovery({ ...common, config, tagging: clients.tagging });
-    this.#taker = new LeaseTaker({
+    this.#discovery = new StreamDiscovery({
       ...common,
-      table: this.#table,
-      owner,
-      discover: (signal) => discovery.discover(signal),
-      startPosition: () => startPosition(config, clock),
-      isHeld: (streamName) => this.#streams.has(streamName),
-      onTaken: (lease) => this.#startStream(lease),
-      failoverTimeMillis: config.failoverTimeInMilli,
+      config,
+      kinesisVideo: clients.kinesisVideo,
+      tagging: clients.tagging,
     });
     this.#source = new GetMediaSource({ kinesisVideo: clients.kinesisVideo, mediaClient: clients.media });
     this.#pictures = new PicturePool(
@@ -104,64 +89,67 @@ export class Worker {
         timeoutMillis: config.sageMakerTaskTimeoutInMilli,
         clock,
       }),
-      publish: (frame, inference, signal) => publisher.publish(resultRecord(frame, inference), signal),
+      publish: (frame, inference) => publisher.publish(resultRecord(frame, inference), frame.tenure),
     });
   }
 
-  /** Works until `signal` aborts, then drains. */
+  /**
+   * Works until `signal` aborts, then drains.
+   *
+   * @throws {UsageError} if the lease table is none, or another application's
+   */
   async run(signal: AbortSignal): Promise<void> {
-    await this.#table.ensureTable(signal);
-    this.#log.info({ config: this.#options.config }, 'worker started');
-    await Promise.all([this.#taker.run(signal), this.#writeMetrics(signal)]);
-    await this.#stop();
-  }
-
-  async #stop(): Promise<void> {
-    this.#log.info({ streams: this.#streams.size, frames: this.#pipeline.depth }, 'worker stopping');
-    const streams = [...this.#streams.values()];
-    await Promise.all(streams.map((stream) => stream.stopReading()));
-    await this.#pipeline.close(DRAIN_MILLIS);
-    await Promise.all(streams.map((stream) => stream.release(RELEASE_MILLIS)));
+    const { clients, clock, config, parameterName } = this.#options;
+    const client = await setUpTable(
+      {
+        dynamoDb: clients.dynamoDb,
+        tableName: leaseTableName(config, parameterName),
+        create: config.createLeaseTable,
+        applicationName: applicationName(parameterName),
+        requestTimeoutMillis: config.failoverTimeInMilli / 3,
+        clock,
+      },
+      signal,
+    );
+    this.#log.info({ config, workerId: this.#workerId }, 'worker started');
+    const fleet = new Fleet({
+      config,
+      workerId: this.#workerId,
+      client,
+      discover: (discoverySignal) => this.#discovery.discover(discoverySignal),
+      source: this.#source,
+      submit: (frame, submitSignal) => this.#pipeline.submit(frame, submitSignal),
+      clock,
+      log: this.#log,
+      metrics: this.#metrics,
+    });
+    const end = new AbortController();
+    const running = Promise.all([fleet.run(end.signal), this.#writeMetrics(fleet, end.signal)]);
+    await untilAborted(signal);
+    this.#log.info({ streams: fleet.streamCount, frames: this.#pipeline.depth }, 'worker stopping');
+    await fleet.leave(config.stopTimeoutInMilli * LEAVE_FRACTION);
+    end.abort();
+    await running;
+    await this.#pipeline.close();
     await this.#pictures.onIdle();
     this.#source.close();
     this.#metrics.flush();
     this.#log.info('worker stopped');
   }
 
-  #startStream(lease: Lease): void {
-    const streamName = lease.leaseKey;
-    const stream = new StreamWorker({
-      config: this.#options.config,
-      lease,
-      table: this.#table,
-      source: this.#source,
-      submit: (frame, signal) => this.#pipeline.submit(frame, signal),
-      clock: this.#options.clock,
-      log: this.#log,
-      metrics: this.#metrics,
-    });
-    this.#streams.set(streamName, stream);
-    void stream.ended.then((isOurs) => {
-      if (isOurs) return;
-      this.#metrics.count('LeasesLost', streamName);
-      this.#streams.delete(streamName);
-      this.#metrics.remove(streamName);
-    });
-  }
-
-  async #writeMetrics(signal: AbortSignal): Promise<void> {
+  async #writeMetrics(fleet: Fleet, signal: AbortSignal): Promise<void> {
     const { clock, config } = this.#options;
     while (!signal.aborted) {
       await clock.sleep(config.metricsIntervalInMilli, signal).catch(() => undefined);
       this.#pipeline.reportFailures();
       this.#metrics.observe('QueueDepth', null, this.#pipeline.depth);
-      this.#metrics.observe('LeasesHeld', null, this.#streams.size);
+      this.#metrics.observe('LeasesHeld', null, fleet.streamCount);
       this.#metrics.flush();
     }
   }
 }
 
-function startPosition(config: Config, clock: Clock): StartPosition {
-  if (config.startPosition === 'EARLIEST') return { type: 'EARLIEST' };
-  return { type: 'SERVER_TIMESTAMP', millis: clock.now() };
+async function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
 }

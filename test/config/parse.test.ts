@@ -55,7 +55,7 @@ test('every problem is found at once: key, value, what is expected', () => {
       {
         key: 'streamNames[1]',
         value: '"not ok"',
-        expected: 'a Kinesis video stream name: 1 to 256 of a-z A-Z 0-9 _ . -',
+        expected: 'a Kinesis video stream name (1 to 256 of a-z A-Z 0-9 _ . -) or its ARN',
       },
       { key: 'tagFilters[0].key', value: '(missing)', expected: 'a string' },
       { key: 'sageMakerEndpoint', value: '"my_endpoint"', expected: expect.stringContaining('1 to 63') },

@@ -56,15 +56,19 @@ test('a wrong parameter: every problem is listed, exit 2', async () => {
   expect(worker.stderr()).toContain('speed: "fast", expected no such key');
 });
 
-test('a stream that does not exist is named and tried again, and the others go on', async () => {
-  const worker = await startWorker('missing-stream', { streamNames: ['front', 'nowhere'] });
-  const warnings = () =>
-    worker.lines.filter(
-      (line) => line['streamName'] === 'nowhere' && line['error'] === 'ResourceNotFoundException',
-    );
-  await until('two warnings', () => warnings().length >= 2);
-  expect(warnings()[0]).toMatchObject({ level: 'warn', consecutiveFailures: 1 });
+test('a stream that does not exist is named once and looked for again, and the others go on', async () => {
+  const worker = await startWorker('missing-stream', {
+    streamNames: ['front', 'nowhere'],
+    leaseSyncIntervalInMilli: 1000,
+  });
+  const lines = (level: string) =>
+    worker.lines.filter((line) => line['stream'] === 'nowhere' && line['level'] === level);
   await until('results of the other', async () => (await local.results()).length > 2);
+  expect(lines('warn')).toHaveLength(1);
+  local.cluster.createStream('nowhere');
+  await until('its lease', async () => (await local.leases('missing-stream')).has('nowhere'));
+  expect(lines('info')).toHaveLength(1);
+  expect(lines('warn')).toHaveLength(1);
   expect(await worker.kill('SIGTERM')).toBe(0);
 }, 60_000);
 

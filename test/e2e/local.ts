@@ -20,6 +20,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { createLogger } from '../../src/core/log.ts';
 import { openVideoSource } from '../../src/emulator/camera/open-video-source.ts';
 import { type Cluster, startCluster } from '../../src/emulator/cluster.ts';
+import { isStreamLease } from '../../src/lease/keys.ts';
 import { parseLease } from '../../src/lease/lease.ts';
 import type { ResultRecord } from '../../src/result/record.ts';
 import { type Answer, type ReceivedRequest, serve } from '../support/http-server.ts';
@@ -103,12 +104,13 @@ export async function startLocal({ streams, config = {}, endpoint = () => DETECT
     async results(dataStream = 'kvs-inference-results'): Promise<ResultRecord[]> {
       return await readAll(kinesis, dataStream);
     },
-    /** Every lease of a table, by stream. */
+    /** The leases of a table, by stream. */
     async leases(tableName = cluster.parameter) {
       const { Items = [] } = await dynamoDb.send(
         new ScanCommand({ TableName: tableName, ConsistentRead: true }),
       );
-      return new Map(Items.map((item) => [item['leaseKey']?.S ?? '', parseLease(item)]));
+      const leases = Items.filter((item) => isStreamLease(item['leaseKey']?.S ?? '')).map(parseLease);
+      return new Map(leases.map((lease) => [lease.leaseKey, lease]));
     },
     async close(): Promise<void> {
       await Promise.all(workers.map((worker) => worker.kill('SIGKILL')));

@@ -10,20 +10,13 @@ import {
   PutParameterCommand,
   SSMClient,
 } from '@aws-sdk/client-ssm';
-import type { Config } from '../../src/config/schema.ts';
-import { AwsJsonError, serveAwsJson } from '../../src/emulator/aws-json.ts';
+import { serveAwsJson } from '../../src/emulator/aws-json.ts';
 import type { LocalService } from '../../src/emulator/dynamo-db.ts';
 import { Parameters } from '../../src/emulator/parameters.ts';
 import { type TaggedResource, taggingOperations } from '../../src/emulator/tagging.ts';
-import { StreamDiscovery, streamNameOfArn } from '../../src/stream/discover.ts';
-import { HastyClock, localClient, recorded } from '../support/services.ts';
-
-const { signal } = new AbortController();
+import { localClient } from '../support/services.ts';
 
 let resources: TaggedResource[];
-/** Pages of GetResources that are answered before it is throttled, and those that were asked for. */
-let pagesGiven: number;
-let pagesAsked: number;
 let parameters: Parameters;
 let service: LocalService;
 let ssm: SSMClient;
@@ -31,15 +24,8 @@ let tagging: ResourceGroupsTaggingAPIClient;
 
 beforeEach(async () => {
   resources = [];
-  pagesGiven = Number.POSITIVE_INFINITY;
-  pagesAsked = 0;
   parameters = new Parameters();
-  const operations = taggingOperations(() => {
-    pagesAsked += 1;
-    if (pagesAsked > pagesGiven) throw new AwsJsonError('ThrottledException', 'Too many calls.');
-    return resources;
-  });
-  service = await serveAwsJson({ ...parameters.operations, ...operations });
+  service = await serveAwsJson({ ...parameters.operations, ...taggingOperations(() => resources) });
   ssm = new SSMClient(localClient(service.url));
   tagging = new ResourceGroupsTaggingAPIClient(localClient(service.url));
 });
@@ -205,122 +191,5 @@ describe('GetResources', () => {
     ['a negative token', { PaginationToken: '-1' }, 'PaginationTokenExpiredException', 'token'],
   ])('refuses %s', async (_name, input, name, message) => {
     await expect(names(input)).rejects.toMatchObject({ name, message: expect.stringContaining(message) });
-  });
-});
-
-describe('StreamDiscovery', () => {
-  /** A discovery, and the lines of its log. */
-  const newDiscovery = (streamNames: string[], ...tagFilters: Config['tagFilters']) => {
-    const { log, lines } = recorded(new HastyClock());
-    const discovery = new StreamDiscovery({ config: { streamNames, tagFilters }, tagging, log });
-    return { discover: (until = signal) => discovery.discover(until), lines };
-  };
-  const discover = (streamNames: string[], ...tagFilters: Config['tagFilters']) =>
-    newDiscovery(streamNames, ...tagFilters).discover();
-  const front = { key: 'Location', values: ['Front'] };
-
-  beforeEach(() => {
-    resources = [
-      stream('door', { Location: 'Front', Kind: 'indoor' }),
-      stream('gate', { Location: 'Parking', Kind: 'outdoor' }),
-      stream('hall', { Location: 'Back', Kind: 'indoor' }),
-      stream('attic', { Kind: '' }),
-    ];
-  });
-
-  test('gives the streams that are named together with those that are tagged, none twice', async () => {
-    await expect(discover(['yard', 'door'], front)).resolves.toEqual(['door', 'yard']);
-  });
-
-  test('takes names as they are, and asks nothing when there are no filters', async () => {
-    await expect(discover(['yard', 'attic'])).resolves.toEqual(['attic', 'yard']);
-    expect(pagesAsked).toBe(0);
-  });
-
-  test.each([
-    ['one value', [front], ['door']],
-    [
-      'the values of a filter: any of them',
-      [{ key: 'Location', values: ['Front', 'Parking'] }],
-      ['door', 'gate'],
-    ],
-    [
-      'filters: all of them',
-      [
-        { key: 'Location', values: ['Front', 'Parking'] },
-        { key: 'Kind', values: ['outdoor'] },
-      ],
-      ['gate'],
-    ],
-    ['a filter without values: any value', [{ key: 'Kind', values: [] }], ['attic', 'door', 'gate', 'hall']],
-    ['an empty value: that one', [{ key: 'Kind', values: [''] }], ['attic']],
-    ['what nothing has', [{ key: 'Kind', values: ['Indoor'] }], []],
-    ['a key that every object of the language has', [{ key: 'constructor', values: [] }], []],
-  ])('by %s', async (_name, filters, expected) => {
-    await expect(discover([], ...filters)).resolves.toEqual(expected);
-  });
-
-  test('leaves out what is no video stream', async () => {
-    const others = Array.from({ length: 100 }, (_, index) => [
-      resource(`channel/bell-${index}/1`, { Location: 'Front' }),
-      resource(`stream/results-${index}`, { Location: 'Front' }, 'kinesis'),
-    ]);
-    resources.push(...others.flat());
-    await expect(discover([], front)).resolves.toEqual(['door']);
-    expect(pagesAsked).toBe(1);
-  });
-
-  const cameras = (count: number) => {
-    const names = Array.from({ length: count }, (_, index) => `camera-${String(index).padStart(3, '0')}`);
-    resources = names.map((name) => stream(name, { Location: 'Front' }));
-    return names;
-  };
-
-  test.each([
-    [50, 1],
-    [51, 2],
-    [100, 2],
-    [101, 3],
-    [250, 5],
-  ])('finds %i streams in %i pages, each once', async (count, pages) => {
-    const all = cameras(count);
-    await expect(discover(all.slice(0, 10), front)).resolves.toEqual(all);
-    expect(pagesAsked).toBe(pages);
-  });
-
-  test('finds what has been tagged, and no longer what is gone', async () => {
-    const { discover } = newDiscovery(['yard'], front);
-    await expect(discover()).resolves.toEqual(['door', 'yard']);
-    resources = [stream('porch', { Location: 'Front' })];
-    await expect(discover()).resolves.toEqual(['porch', 'yard']);
-  });
-
-  test('keeps what it has when a page cannot be had, and says so', async () => {
-    const { discover, lines } = newDiscovery(['yard'], front);
-    await expect(discover()).resolves.toEqual(['door', 'yard']);
-    cameras(101);
-    pagesGiven = pagesAsked + 2;
-    await expect(discover()).resolves.toEqual(['door', 'yard']);
-    expect(pagesAsked).toBe(pagesGiven + 1);
-    expect(lines).toEqual([
-      expect.objectContaining({ level: 'error', error: 'ThrottledException', streams: 1 }),
-    ]);
-    pagesGiven = Number.POSITIVE_INFINITY;
-    await expect(discover()).resolves.toHaveLength(102);
-  });
-
-  test('can be given up', async () => {
-    const { discover } = newDiscovery(['door'], front);
-    await expect(discover(AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' });
-  });
-
-  test.each([
-    ['arn:aws:kinesisvideo:us-east-1:000000000000:stream/a_b.c-1/1700000000000', 'a_b.c-1'],
-    ['arn:aws-cn:kinesisvideo:cn-north-1:000000000000:stream/door/1', 'door'],
-    ['arn:aws:kinesisvideo:us-east-1:000000000000:channel/bell/1', null],
-    ['arn:aws:kinesis:us-east-1:000000000000:stream/results', null],
-    ['', null],
-  ])('reads the name in %s', (arn, name) => {
-    expect(streamNameOfArn(arn)).toBe(name);
   });
 });

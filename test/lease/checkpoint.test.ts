@@ -58,7 +58,7 @@ test('a cut fragment that never comes again is named, and holds the checkpoint n
 });
 
 test('goes on from the checkpoint it is given', () => {
-  const checkpoint = { fragmentNumber: '9', serverTimestampMillis: null, iFrameCounter: 3 };
+  const checkpoint = { fragmentNumber: '9', serverTimestampMillis: 5000, iFrameCounter: 3 };
   expect(new CheckpointTracker(checkpoint).checkpoint).toBe(checkpoint);
 });
 

@@ -1,41 +1,19 @@
-import { CreateTableCommand, DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { systemClock } from '../../src/core/clock.ts';
-import { type LocalService, startDynamoDb } from '../../src/emulator/dynamo-db.ts';
-import { LeaseExpiry } from '../../src/lease/expiry.ts';
+import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import type { Lease } from '../../src/lease/lease.ts';
-import { LeaseLostError, LeaseTable } from '../../src/lease/table.ts';
+import { LeaseLostError } from '../../src/lease/table.ts';
+import { startLeaseTable } from '../support/lease-table.ts';
 
 const { signal } = new AbortController();
-let service: LocalService;
-let dynamoDb: DynamoDBClient;
-let table: LeaseTable;
+const EARLIEST = { type: 'EARLIEST' } as const;
+const ARN = 'arn:aws:kinesisvideo:us-east-1:123456789012:stream/front/1700000000000';
+
+let local: Awaited<ReturnType<typeof startLeaseTable>>;
 
 beforeEach(async () => {
-  service = await startDynamoDb();
-  dynamoDb = new DynamoDBClient({
-    endpoint: service.url,
-    region: 'us-east-1',
-    credentials: { accessKeyId: 'x', secretAccessKey: 'x' },
-    maxAttempts: 1,
-  });
-  table = new LeaseTable({ dynamoDb, tableName: 'leases', clock: systemClock });
-  await table.ensureTable(signal);
+  local = await startLeaseTable();
 });
 
-afterEach(async () => {
-  dynamoDb.destroy();
-  await service.close();
-});
-
-const rethrow = (error: unknown) => {
-  throw error;
-};
-
-async function only(): Promise<Lease> {
-  const [lease] = await table.list(rethrow, signal);
-  if (lease === undefined) throw new Error('no lease');
-  return lease;
-}
+afterEach(() => local.close());
 
 const checkpoint = {
   fragmentNumber: '91343852333181432392682062607743920146159169392',
@@ -44,71 +22,156 @@ const checkpoint = {
 };
 
 test('a lease is created once: its start never changes', async () => {
-  await table.create('a', { type: 'SERVER_TIMESTAMP', millis: 1000 }, signal);
-  await table.create('a', { type: 'EARLIEST' }, signal);
-  expect(await only()).toEqual({
-    leaseKey: 'a',
+  const { leases, lease } = local;
+  expect(await leases.create('front', ARN, { type: 'SERVER_TIMESTAMP', millis: 1000 }, signal)).toBe(true);
+  expect(await leases.create('front', null, EARLIEST, signal)).toBe(false);
+  expect(await lease()).toEqual({
+    leaseKey: 'front',
+    streamArn: ARN,
     leaseOwner: null,
     leaseCounter: 0,
     leaseEpoch: 0,
     ownerSwitchesSinceCheckpoint: 0,
     start: { type: 'SERVER_TIMESTAMP', millis: 1000 },
     checkpoint: null,
+    retiredAtMillis: null,
   });
 });
 
-test('taking, renewing with a checkpoint and releasing are seen by whoever reads next', async () => {
-  await table.create('a', { type: 'EARLIEST' }, signal);
-  const taken = await table.take(await only(), 'one', signal);
-  expect(await only()).toEqual(taken);
-  expect(taken).toMatchObject({ leaseOwner: 'one', leaseEpoch: 1, leaseCounter: 1 });
-  const renewed = await table.renew(taken, checkpoint, signal);
-  expect(await only()).toEqual(renewed);
-  expect(renewed).toMatchObject({ checkpoint, leaseCounter: 2, start: { type: 'EARLIEST' } });
-  await table.release(renewed, signal);
-  expect(await only()).toMatchObject({ leaseOwner: null, checkpoint, leaseEpoch: 1 });
+test('taking, a checkpoint and the release are seen by whoever reads next, and found by owner', async () => {
+  const { leases, lease, taken } = local;
+  const first = await taken('one');
+  expect(await lease()).toEqual(first);
+  expect(first).toMatchObject({ leaseOwner: 'one', leaseEpoch: 1, leaseCounter: 1 });
+  expect(await leases.keysOf('one', signal)).toEqual(['front']);
+  const written = await leases.checkpoint(first, checkpoint, signal);
+  expect(await lease()).toEqual(written);
+  expect(written).toMatchObject({ checkpoint, leaseCounter: 2, start: EARLIEST });
+  await leases.release(written, { ...checkpoint, iFrameCounter: 9 }, { type: 'ANYBODY' }, signal);
+  expect(await lease()).toMatchObject({ leaseOwner: null, checkpoint: { iFrameCounter: 9 }, leaseEpoch: 1 });
+  expect(await leases.keysOf('one', signal)).toEqual([]);
+  expect(await leases.keysOf('$free', signal)).toEqual(expect.arrayContaining(['front', '$synchronization']));
 });
 
 test('of two that take the same lease one wins', async () => {
-  await table.create('a', { type: 'EARLIEST' }, signal);
-  const seen = await only();
-  const results = await Promise.allSettled(['one', 'two'].map((owner) => table.take(seen, owner, signal)));
+  const seen = await local.taken('one');
+  const results = await Promise.allSettled(
+    ['two', 'three'].map((owner) => local.leases.take(seen, owner, signal)),
+  );
   expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
-  expect(results.find(({ status }) => status === 'rejected')).toMatchObject({
-    reason: expect.any(LeaseLostError),
-  });
+  expect(results).toContainEqual(expect.objectContaining({ reason: expect.any(LeaseLostError) }));
 });
 
-test('a former owner can neither renew, checkpoint nor release, also after it takes part anew', async () => {
-  await table.create('a', { type: 'EARLIEST' }, signal);
-  const first = await table.take(await only(), 'one', signal);
-  const second = await table.take(first, 'two', signal);
-  expect(second.ownerSwitchesSinceCheckpoint).toBe(1);
-  for (const write of [
-    () => table.renew(first, checkpoint, signal),
-    () => table.renew(first, null, signal),
-    () => table.release(first, signal),
-  ]) {
-    await expect(write()).rejects.toBeInstanceOf(LeaseLostError);
-  }
-  expect(await only()).toEqual(second);
+test('a former owner can write nothing, also after it has taken the lease anew', async () => {
+  const { leases, lease, taken } = local;
+  const first = await taken('one');
+  const second = await leases.take(first, 'two', signal);
+  expect(second.ownerSwitchesSinceCheckpoint).toBe(2);
+  const writes = (owned: Lease) => [
+    () => leases.checkpoint(owned, checkpoint, signal),
+    () => leases.release(owned, checkpoint, { type: 'ANYBODY' }, signal),
+    () => leases.release(owned, null, { type: 'WORKER', workerId: 'three' }, signal),
+    () => leases.take(owned, 'three', signal),
+  ];
+  for (const write of writes(first)) await expect(write()).rejects.toBeInstanceOf(LeaseLostError);
+  expect(await lease()).toEqual(second);
   // The same owner under a later epoch: what it believed under the earlier one is void.
-  const third = await table.take(second, 'one', signal);
-  await expect(table.renew(first, checkpoint, signal)).rejects.toBeInstanceOf(LeaseLostError);
-  await expect(table.renew(third, checkpoint, signal)).resolves.toMatchObject({
+  const third = await leases.take(second, 'one', signal);
+  for (const write of writes(first)) await expect(write()).rejects.toBeInstanceOf(LeaseLostError);
+  expect(await leases.checkpoint(third, checkpoint, signal)).toMatchObject({
     leaseEpoch: 3,
     ownerSwitchesSinceCheckpoint: 0,
   });
 });
 
+test('a hand-over names the next owner and raises the epoch, in the write of the last checkpoint', async () => {
+  const { leases, lease, taken } = local;
+  await leases.release(await taken('one'), checkpoint, { type: 'WORKER', workerId: 'two' }, signal);
+  expect(await lease()).toMatchObject({ leaseOwner: 'two', leaseEpoch: 2, checkpoint });
+  expect(await leases.keysOf('two', signal)).toEqual(['front']);
+});
+
+test.each([
+  ['take', (lease: Lease) => local.leases.take(lease, 'two', signal)],
+  [
+    'hand-over',
+    (lease: Lease) => local.leases.release(lease, checkpoint, { type: 'WORKER', workerId: 'two' }, signal),
+  ],
+  ['release', (lease: Lease) => local.leases.release(lease, checkpoint, { type: 'ANYBODY' }, signal)],
+  [
+    'retirement',
+    (lease: Lease) => local.leases.release(lease, null, { type: 'RETIRED', nowMillis: 1 }, signal),
+  ],
+])(
+  'a %s that landed although its answer was lost is recognised when it is tried again',
+  async (_name, write) => {
+    const lease = await local.taken('one');
+    await write(lease);
+    const landed = await local.lease();
+    await write(lease);
+    expect(await local.lease()).toEqual(landed);
+  },
+);
+
+test('a checkpoint that comes after a later one changes nothing', async () => {
+  const { leases, lease, taken } = local;
+  const early = await taken('one');
+  const later = await leases.checkpoint({ ...early, leaseCounter: 5 }, checkpoint, signal);
+  const old = { ...checkpoint, fragmentNumber: '1' };
+  await expect(leases.checkpoint(early, old, signal)).rejects.toBeInstanceOf(LeaseLostError);
+  expect(await lease()).toEqual(later);
+});
+
+test("a retired lease is nobody's, keeps its checkpoint, and can be freed or start anew", async () => {
+  const { leases, lease, taken } = local;
+  await leases.release(await taken('one'), checkpoint, { type: 'RETIRED', nowMillis: 77 }, signal);
+  expect(await lease()).toMatchObject({ leaseOwner: null, retiredAtMillis: 77, checkpoint });
+  expect(await leases.keysOf('$free', signal)).not.toContain('front');
+  expect(await leases.free(await lease(), {}, signal)).toBe(true);
+  expect(await lease()).toMatchObject({ leaseOwner: null, retiredAtMillis: null, checkpoint, leaseEpoch: 2 });
+  const start = { type: 'SERVER_TIMESTAMP', millis: 1234 } as const;
+  expect(await leases.free(await lease(), { start, streamArn: ARN }, signal)).toBe(true);
+  expect(await lease()).toMatchObject({ start, checkpoint: null, streamArn: ARN, leaseEpoch: 3 });
+  expect(await leases.free(await lease(), { start: EARLIEST }, signal)).toBe(true);
+  expect(await lease()).toMatchObject({ start: EARLIEST, checkpoint: null });
+});
+
+test('an owner whose lease was freed by somebody else has lost it', async () => {
+  const { leases, taken } = local;
+  const owned = await taken('one');
+  expect(await leases.free(owned, {}, signal)).toBe(true);
+  await expect(leases.checkpoint(owned, checkpoint, signal)).rejects.toBeInstanceOf(LeaseLostError);
+  expect(await leases.free(owned, {}, signal)).toBe(false);
+});
+
+test('only a lease that nobody has taken since is deleted', async () => {
+  const { leases, lease, taken } = local;
+  const seen = await taken('one');
+  await leases.take(seen, 'two', signal);
+  await leases.delete(seen, signal);
+  expect(await lease()).toMatchObject({ leaseOwner: 'two' });
+  await leases.delete(await lease(), signal);
+  expect(await leases.scan(signal)).toEqual([]);
+});
+
+test('an ARN is noted beside what the owner writes, once', async () => {
+  const { leases, lease, taken } = local;
+  const owned = await taken('one');
+  await leases.nameStream('front', ARN, signal);
+  await leases.nameStream('front', 'another', signal);
+  await leases.nameStream('nobody', ARN, signal);
+  await leases.checkpoint(owned, checkpoint, signal);
+  expect(await lease()).toMatchObject({ streamArn: ARN, checkpoint });
+  expect(await leases.get(['nobody'], signal)).toEqual([]);
+});
+
 test("the item has the Kinesis Client Library's names", async () => {
-  await table.create('a', { type: 'EARLIEST' }, signal);
-  await table.renew(await table.take(await only(), 'one', signal), checkpoint, signal);
-  const { Item } = await dynamoDb.send(
-    new GetItemCommand({ TableName: 'leases', Key: { leaseKey: { S: 'a' } } }),
+  await local.leases.checkpoint(await local.taken('one'), checkpoint, signal);
+  const { Item } = await local.dynamoDb.send(
+    new GetItemCommand({ TableName: 'leases', Key: { leaseKey: { S: 'front' } } }),
   );
   expect(Item).toEqual({
-    leaseKey: { S: 'a' },
+    leaseKey: { S: 'front' },
     leaseOwner: { S: 'one' },
     leaseCounter: { N: '2' },
     leaseEpoch: { N: '1' },
@@ -119,57 +182,64 @@ test("the item has the Kinesis Client Library's names", async () => {
   });
 });
 
+test('more leases than a batch holds are read', async () => {
+  const keys = Array.from({ length: 130 }, (_, index) => `stream-${index}`);
+  for (const key of keys) await local.leases.create(key, null, EARLIEST, signal);
+  const read = await local.leases.get([...keys, 'not-there'], signal);
+  expect(read.map(({ leaseKey }) => leaseKey).sort()).toEqual(keys.sort());
+});
+
 test('an item that cannot be read is named with its attributes, and the others are read', async () => {
-  await table.create('good', { type: 'EARLIEST' }, signal);
+  await local.leases.create('good', null, EARLIEST, signal);
   const Item = { leaseKey: { S: 'bad' }, leaseCounter: { S: 'x' }, checkpoint: { S: 'somewhere' } };
-  await dynamoDb.send(new PutItemCommand({ TableName: 'leases', Item }));
-  const errors: unknown[] = [];
-  const leases = await table.list((error) => errors.push(error), signal);
+  await local.dynamoDb.send(new PutItemCommand({ TableName: 'leases', Item }));
+  const half = { ...(await rawItem('good')), leaseKey: { S: 'half' }, checkpoint: { S: '7' } };
+  await local.dynamoDb.send(new PutItemCommand({ TableName: 'leases', Item: half }));
+  const leases = await local.leases.scan(signal);
   expect(leases.map(({ leaseKey }) => leaseKey)).toEqual(['good']);
-  expect(errors).toMatchObject([
-    { code: 'INVALID_LEASE', message: expect.stringMatching(/"bad".*leaseCounter.*checkpoint/s) },
-  ]);
-});
-
-test('a table with another key is refused by name', async () => {
-  await dynamoDb.send(
-    new CreateTableCommand({
-      TableName: 'other',
-      AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
-      KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
-      BillingMode: 'PAY_PER_REQUEST',
-    }),
-  );
-  const other = new LeaseTable({ dynamoDb, tableName: 'other', clock: systemClock });
-  await expect(other.ensureTable(signal)).rejects.toThrow(
-    '"other" has the key id HASH; a lease table has leaseKey HASH',
+  const code = 'INVALID_LEASE';
+  expect(local.invalid).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({ code, message: expect.stringMatching(/"bad".*leaseCounter.*checkpoint/s) }),
+      expect.objectContaining({ code, message: expect.stringMatching(/"half".*checkpointTimestampMillis/s) }),
+    ]),
   );
 });
 
-describe('expiry', () => {
-  const lease = (leaseCounter: number, leaseOwner: string | null = 'one'): Lease => ({
-    leaseKey: 'a',
-    leaseOwner,
-    leaseCounter,
-    leaseEpoch: 1,
-    ownerSwitchesSinceCheckpoint: 0,
-    start: { type: 'EARLIEST' },
-    checkpoint: null,
+async function rawItem(leaseKey: string) {
+  return (await local.client.get(leaseKey, signal)) ?? {};
+}
+
+describe('workers', () => {
+  const state = (heartbeat: number) => ({
+    workerId: 'one',
+    heartbeat,
+    leaseCount: 3,
+    isLeaving: false,
+    requests: new Map([['front', { owner: 'two', kind: 'HAND_OVER' as const }]]),
   });
 
-  test('a lease is expired when its counter has stood still for the fail-over time', () => {
-    const expiry = new LeaseExpiry(10_000);
-    expect(expiry.takeable([lease(1)], 0)).toEqual([]);
-    expect(expiry.takeable([lease(1)], 9_999)).toEqual([]);
-    expect(expiry.takeable([lease(1)], 10_000)).toEqual([lease(1)]);
-    expect(expiry.takeable([lease(2)], 10_001)).toEqual([]);
-    expect(expiry.takeable([lease(2)], 20_000)).toEqual([]);
-    expect(expiry.takeable([lease(2)], 20_001)).toEqual([lease(2)]);
+  test('a sign of life is seen by all, with what the worker asks for', async () => {
+    await local.workers.beat(state(4), 1000, signal);
+    expect(await local.workers.list(signal)).toEqual([state(4)]);
+    expect(await local.workers.get('one', signal)).toEqual(state(4));
+    expect(await local.leases.scan(signal)).toEqual([]);
   });
 
-  test('a free lease can be taken at once; one seen for the first time is given its time', () => {
-    const expiry = new LeaseExpiry(10_000);
-    expect(expiry.takeable([lease(1, null)], 50_000)).toEqual([lease(1, null)]);
-    expect(expiry.takeable([lease(1)], 50_001)).toEqual([]);
+  test('one that comes late changes nothing, and a worker that has gone on is not removed', async () => {
+    await local.workers.beat(state(4), 1000, signal);
+    await local.workers.beat({ ...state(3), leaseCount: 99 }, 1000, signal);
+    await local.workers.remove('one', 3, signal);
+    expect(await local.workers.get('one', signal)).toEqual(state(4));
+    await local.workers.remove('one', 4, signal);
+    expect(await local.workers.get('one', signal)).toBeNull();
+  });
+
+  test('an item that cannot be read is reported, and the others are read', async () => {
+    const Item = { leaseKey: { S: '$worker/bad' }, leaseOwner: { S: '$workers' }, heartbeat: { S: 'x' } };
+    await local.dynamoDb.send(new PutItemCommand({ TableName: 'leases', Item }));
+    await local.workers.beat(state(1), 1000, signal);
+    expect(await local.workers.list(signal)).toEqual([state(1)]);
+    expect(local.invalid).toMatchObject([{ message: expect.stringMatching(/"\$worker\/bad".*heartbeat/s) }]);
   });
 });

@@ -2,6 +2,7 @@ import { AV_CODEC_ID_H264 } from 'node-av/constants';
 import { resultRecord } from '../../src/result/build.ts';
 import { resultRecordSchema } from '../../src/result/record.ts';
 import { frameId, type SampledFrame } from '../../src/stream/sampled-frame.ts';
+import { lasting } from '../support/tenure.ts';
 
 const fragmentNumber = '91343852333181432392682062607743920146159169392';
 const sampled: SampledFrame = {
@@ -26,7 +27,9 @@ const sampled: SampledFrame = {
   },
   codec: { codecId: AV_CODEC_ID_H264, extradata: null, width: 640, height: 360 },
   payload: Buffer.alloc(0),
+  tenure: lasting,
   settle: () => undefined,
+  abandon: () => undefined,
 };
 const inference = {
   picture: { data: Buffer.alloc(0), width: 640, height: 360 },

@@ -1,0 +1,199 @@
+import type { Clock } from '../core/clock.ts';
+import { errorMessage, errorName } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import type { Metrics } from '../core/metrics.ts';
+import { Liveness, type ObservedWorker } from './liveness.ts';
+import type { WorkerState } from './worker-item.ts';
+import type { WorkerTable } from './worker-table.ts';
+
+export interface MembershipOptions {
+  table: WorkerTable;
+  workerId: string;
+  failoverTimeMillis: number;
+  /** What the others have to know, asked at each sign of life. */
+  state: () => Pick<WorkerState, 'leaseCount' | 'isLeaving' | 'requests'>;
+  /** Called after each look at the others. */
+  onObserved: () => void;
+  /** Called when this worker's own leases have expired, or may have: nothing may be published for them any more. */
+  onExpired: () => void;
+  clock: Clock;
+  log: Logger;
+  metrics: Metrics;
+}
+
+/** Signs of life in a fail-over time. */
+const HEARTBEATS = 3;
+/**
+ * Looks at the others in a fail-over time: cheap, and what a death, a request or a departure waits for at the most.
+ */
+const OBSERVATIONS = 9;
+/** A worker gives up its leases this much before the others take them: clocks run at slightly different rates. */
+const VALID_FRACTION = 0.9;
+
+/**
+ * This worker among the others: gives signs of life, and watches theirs. Liveness is paid for by worker, not by
+ * lease: all leases of a worker live and expire together.
+ */
+export class Membership {
+  readonly #options: MembershipOptions;
+  readonly #liveness: Liveness;
+  #heartbeat = 0;
+  /** Monotonic: until then this worker's leases are its own. */
+  #validUntil = Number.NEGATIVE_INFINITY;
+  #isMember = false;
+  #hasObserved = false;
+  #hasLeft = false;
+  #beatSoon = new AbortController();
+  #observeSoon = new AbortController();
+
+  constructor(options: MembershipOptions) {
+    this.#options = options;
+    this.#liveness = new Liveness(options.failoverTimeMillis);
+  }
+
+  /** Whether the last sign of life that landed is young enough for this worker's leases to be its own. */
+  isValid(): boolean {
+    return this.#options.clock.monotonic() < this.#validUntil;
+  }
+
+  /** Whether this worker may take leases: its own are valid, and it has seen who else there is. */
+  isReady(): boolean {
+    return this.isValid() && this.#hasObserved;
+  }
+
+  /** All workers that are known, this one included as soon as it has been seen. */
+  workers(): ObservedWorker[] {
+    return this.#liveness.workers(this.#options.clock.monotonic());
+  }
+
+  /** Looks whether a worker is dead indeed: what the index said may be old. */
+  async isDead(workerId: string, signal: AbortSignal): Promise<boolean> {
+    const observedAt = this.#options.clock.monotonic();
+    const state = await this.#options.table.get(workerId, signal);
+    if (state === null) return true;
+    this.#liveness.observeOne(state, observedAt);
+    return this.workers().some(
+      ({ state: known, liveness }) => known.workerId === workerId && liveness === 'dead',
+    );
+  }
+
+  /** Gives the next sign of life at once, so that the others see what has changed. */
+  announce(): void {
+    this.#beatSoon.abort();
+  }
+
+  /** Looks at the others at once. */
+  look(): void {
+    this.#observeSoon.abort();
+  }
+
+  /** Runs until `signal` aborts. A request that fails is counted, logged and tried again. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#beat(signal), this.#observe(signal), this.#watchValidity(signal)]);
+  }
+
+  /**
+   * Gives no more signs of life. The item stays: should a lease come to this worker all the same, because it was
+   * handed over at that moment, the others find it there as a dead worker's.
+   */
+  leave(): void {
+    this.#hasLeft = true;
+  }
+
+  /** Whether leases can be handed over to a worker. */
+  canHold(workerId: string): boolean {
+    return this.workers().some(
+      ({ state, liveness }) => state.workerId === workerId && liveness === 'live' && !state.isLeaving,
+    );
+  }
+
+  async #beat(signal: AbortSignal): Promise<void> {
+    const { clock, failoverTimeMillis, state, table, workerId } = this.#options;
+    while (!signal.aborted && !this.#hasLeft) {
+      this.#beatSoon = new AbortController();
+      // Stamped before sending: the others can see it no earlier.
+      const stamp = clock.monotonic();
+      // A process that was paused for long must not revive what it held before.
+      if (stamp >= this.#validUntil) this.#expire();
+      this.#heartbeat += 1;
+      const own = { ...state(), workerId, heartbeat: this.#heartbeat };
+      const landed = await this.#tried('sign of life not given', signal, () =>
+        table.beat(own, clock.now(), signal),
+      );
+      if (landed) this.#renew(own, stamp);
+      const pause = failoverTimeMillis / HEARTBEATS / (landed ? 1 : HEARTBEATS);
+      await pauseUnless(clock, pause, this.#beatSoon, signal);
+    }
+  }
+
+  async #observe(signal: AbortSignal): Promise<void> {
+    const { clock, failoverTimeMillis, table, onObserved } = this.#options;
+    while (!signal.aborted) {
+      this.#observeSoon = new AbortController();
+      const observedAt = clock.monotonic();
+      await this.#tried('workers cannot be looked up', signal, async () => {
+        this.#liveness.observe(await table.list(signal), observedAt);
+        this.#hasObserved = true;
+      });
+      if (signal.aborted) return;
+      onObserved();
+      const toNextDeath = this.#liveness.millisToNextDeath(clock.monotonic());
+      // Rounded up: a timer that is early by a fraction of a millisecond would find nobody dead.
+      const pause = Math.min(failoverTimeMillis / OBSERVATIONS, Math.ceil(toNextDeath) + 1);
+      await pauseUnless(clock, pause, this.#observeSoon, signal);
+    }
+  }
+
+  async #watchValidity(signal: AbortSignal): Promise<void> {
+    const { clock, failoverTimeMillis } = this.#options;
+    while (!signal.aborted) {
+      if (!this.isValid()) this.#expire();
+      const left = this.#isMember ? this.#validUntil - clock.monotonic() : failoverTimeMillis / OBSERVATIONS;
+      await clock.sleep(Math.max(1, Math.ceil(left)), signal).catch(() => undefined);
+    }
+  }
+
+  #renew(own: WorkerState, stamp: number): void {
+    const { failoverTimeMillis, log, onObserved } = this.#options;
+    this.#validUntil = Math.max(this.#validUntil, stamp + failoverTimeMillis * VALID_FRACTION);
+    this.#liveness.observeOne(own, stamp);
+    if (this.#isMember || !this.isValid()) return;
+    this.#isMember = true;
+    log.info('worker is a member: it can hold leases');
+    onObserved();
+  }
+
+  #expire(): void {
+    if (!this.#isMember) return;
+    this.#isMember = false;
+    this.#options.log.error('no sign of life has landed for the fail-over time: every lease is given up');
+    this.#options.onExpired();
+  }
+
+  /** @returns whether it succeeded */
+  async #tried(problem: string, signal: AbortSignal, request: () => Promise<void>): Promise<boolean> {
+    try {
+      await request();
+      return true;
+    } catch (error) {
+      if (signal.aborted) return false;
+      this.#options.metrics.count('LeaseTableErrors', null);
+      this.#options.log.warn({ error: errorName(error) }, `${problem}, trying again: ${errorMessage(error)}`);
+      return false;
+    }
+  }
+}
+
+/** Sleeps, unless it is woken or everything ends. */
+export async function pauseUnless(
+  clock: Clock,
+  millis: number,
+  wake: AbortController,
+  signal: AbortSignal,
+): Promise<void> {
+  if (signal.aborted) return;
+  const abort = () => wake.abort();
+  signal.addEventListener('abort', abort, { once: true });
+  await clock.sleep(millis, wake.signal).catch(() => undefined);
+  signal.removeEventListener('abort', abort);
+}

@@ -1,0 +1,154 @@
+import { CreateTableCommand, DescribeTableCommand, type TableDescription } from '@aws-sdk/client-dynamodb';
+import { withTimeout } from '../core/clock.ts';
+import { errorMessage, errorName, KvsInferenceError, UsageError } from '../core/errors.ts';
+import { isTransientAwsError, retry } from '../core/retry.ts';
+import { SYNC_LEASE_KEY } from './keys.ts';
+import { newLeaseItem } from './lease.ts';
+import { OWNER_INDEX, TableClient, type TableClientOptions } from './table-client.ts';
+import { WORKER_ATTRIBUTES } from './worker-item.ts';
+
+export interface TableSetupOptions extends TableClientOptions {
+  /** Create the table if it is missing. */
+  create: boolean;
+  /** One table serves one application. */
+  applicationName: string;
+}
+
+const TABLE_POLL_MILLIS = 500;
+const RETRIES = { attempts: 8, baseDelayMillis: 500, maxDelayMillis: 5000 };
+
+/**
+ * Sees to it that the lease table is there, is one, and is this application's.
+ *
+ * @throws {UsageError} if it is missing and not to be created, has other keys, or serves another application
+ * @throws {KvsInferenceError} LEASE_TABLE if it cannot be asked
+ */
+export async function setUpTable(options: TableSetupOptions, signal: AbortSignal): Promise<TableClient> {
+  const { clock, tableName, create } = options;
+  while (true) {
+    const table = await persistently(options, 'described', signal, (limited) => describe(options, limited));
+    if (table === null && !create) {
+      throw new UsageError(
+        `DynamoDB table "${tableName}" does not exist; create it, or set "createLeaseTable" to true`,
+      );
+    }
+    if (table === null)
+      await persistently(options, 'created', signal, (limited) => createTable(options, limited));
+    if (table !== null && isUsable(table)) {
+      checkKeys(table, tableName);
+      break;
+    }
+    await clock.sleep(TABLE_POLL_MILLIS, signal);
+  }
+  const client = new TableClient(options);
+  await persistently(options, 'used', signal, (limited) => claim(client, options, limited));
+  return client;
+}
+
+async function describe(
+  { dynamoDb, tableName }: TableSetupOptions,
+  abortSignal: AbortSignal,
+): Promise<TableDescription | null> {
+  try {
+    const command = new DescribeTableCommand({ TableName: tableName });
+    return (await dynamoDb.send(command, { abortSignal })).Table ?? null;
+  } catch (error) {
+    if (errorName(error) === 'ResourceNotFoundException') return null;
+    throw error;
+  }
+}
+
+async function createTable(
+  { dynamoDb, tableName }: TableSetupOptions,
+  abortSignal: AbortSignal,
+): Promise<void> {
+  const command = new CreateTableCommand({
+    TableName: tableName,
+    BillingMode: 'PAY_PER_REQUEST',
+    AttributeDefinitions: [
+      { AttributeName: 'leaseKey', AttributeType: 'S' },
+      { AttributeName: 'leaseOwner', AttributeType: 'S' },
+    ],
+    KeySchema: [{ AttributeName: 'leaseKey', KeyType: 'HASH' }],
+    GlobalSecondaryIndexes: [
+      {
+        IndexName: OWNER_INDEX,
+        KeySchema: [{ AttributeName: 'leaseOwner', KeyType: 'HASH' }],
+        Projection: { ProjectionType: 'INCLUDE', NonKeyAttributes: WORKER_ATTRIBUTES },
+      },
+    ],
+  });
+  try {
+    await dynamoDb.send(command, { abortSignal });
+  } catch (error) {
+    // Another worker was faster.
+    if (errorName(error) !== 'ResourceInUseException') throw error;
+  }
+}
+
+function isUsable({ TableStatus, GlobalSecondaryIndexes = [] }: TableDescription): boolean {
+  const isReadable = TableStatus === 'ACTIVE' || TableStatus === 'UPDATING';
+  return isReadable && GlobalSecondaryIndexes.every(({ IndexStatus }) => IndexStatus !== 'CREATING');
+}
+
+function checkKeys(table: TableDescription, tableName: string): void {
+  const keys = describeKeys(table.KeySchema);
+  if (keys !== 'leaseKey HASH') {
+    throw new UsageError(
+      `DynamoDB table "${tableName}" has the key ${keys}; a lease table has leaseKey HASH`,
+    );
+  }
+  const index = table.GlobalSecondaryIndexes?.find(({ IndexName }) => IndexName === OWNER_INDEX);
+  const indexKeys = describeKeys(index?.KeySchema);
+  const { ProjectionType, NonKeyAttributes = [] } = index?.Projection ?? {};
+  const isComplete =
+    ProjectionType === 'ALL' || WORKER_ATTRIBUTES.every((attribute) => NonKeyAttributes.includes(attribute));
+  if (indexKeys === 'leaseOwner HASH' && isComplete) return;
+  const found =
+    index === undefined
+      ? 'no such index'
+      : `the key ${indexKeys} and carries ${NonKeyAttributes.join(', ') || 'keys only'}`;
+  throw new UsageError(
+    `DynamoDB table "${tableName}" needs the global secondary index "${OWNER_INDEX}" with the key leaseOwner HASH and the attributes ${WORKER_ATTRIBUTES.join(', ')}; it has ${found}`,
+  );
+}
+
+function describeKeys(schema: TableDescription['KeySchema']): string {
+  return (schema ?? []).map((key) => `${key.AttributeName} ${key.KeyType}`).join(', ') || '(none)';
+}
+
+/** The lease for synchronization is created once, and tells whose table this is. */
+async function claim(
+  client: TableClient,
+  { applicationName, tableName }: TableSetupOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const item = {
+    ...newLeaseItem(SYNC_LEASE_KEY, null, { type: 'EARLIEST' }),
+    applicationName: { S: applicationName },
+  };
+  if (await client.create(item, signal)) return;
+  const owner = (await client.get(SYNC_LEASE_KEY, signal))?.['applicationName']?.S ?? '(unknown)';
+  if (owner === applicationName) return;
+  throw new UsageError(
+    `DynamoDB table "${tableName}" is the lease table of the application "${owner}"; "${applicationName}" needs one of its own: set "leaseTable"`,
+  );
+}
+
+/** At start: one throttled call must not end the worker. */
+async function persistently<T>(
+  { clock, tableName, requestTimeoutMillis }: TableSetupOptions,
+  what: string,
+  signal: AbortSignal,
+  call: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  try {
+    const isRetryable = (error: unknown) => !(error instanceof UsageError) && isTransientAwsError(error);
+    const limited = () => withTimeout(clock, requestTimeoutMillis, signal, call);
+    return await retry(limited, { clock, signal, ...RETRIES, isRetryable });
+  } catch (error) {
+    if (signal.aborted || error instanceof UsageError) throw error;
+    const problem = `DynamoDB table "${tableName}" cannot be ${what}: ${errorName(error)}: ${errorMessage(error)}`;
+    throw new KvsInferenceError('LEASE_TABLE', problem, { cause: error });
+  }
+}

@@ -1,0 +1,62 @@
+import { WORKERS, workerKey } from './keys.ts';
+import type { LeaseItem } from './lease.ts';
+import type { TableClient } from './table-client.ts';
+import { parseWorker, type WorkerState, workerItem } from './worker-item.ts';
+
+/** The workers' own items: each is written by its worker alone, and read by all. */
+export class WorkerTable {
+  readonly #client: TableClient;
+  readonly #onInvalid: (error: unknown) => void;
+
+  /** @param options.onInvalid is handed what is wrong with an item that cannot be read; the item is left out */
+  constructor(options: { client: TableClient; onInvalid: (error: unknown) => void }) {
+    this.#client = options.client;
+    this.#onInvalid = options.onInvalid;
+  }
+
+  /** Writes a sign of life. One that comes after a later one changes nothing. */
+  async beat(state: WorkerState, timestampMillis: number, signal: AbortSignal): Promise<void> {
+    const { leaseKey: _, ...item } = workerItem(state, timestampMillis);
+    const names = Object.keys(item);
+    await this.#client.update(
+      workerKey(state.workerId),
+      {
+        UpdateExpression: `SET ${names.map((name) => `${name} = :${name}`).join(', ')}`,
+        ConditionExpression: 'attribute_not_exists(heartbeat) OR heartbeat < :heartbeat',
+        ExpressionAttributeValues: Object.fromEntries(
+          Object.entries(item).map(([name, value]) => [`:${name}`, value]),
+        ),
+      },
+      signal,
+    );
+  }
+
+  /** All workers, as they were a moment ago. */
+  async list(signal: AbortSignal): Promise<WorkerState[]> {
+    return (await this.#client.query(WORKERS, signal)).flatMap((item) => this.#parse(item));
+  }
+
+  /** A worker as it is now; null if it has gone. */
+  async get(workerId: string, signal: AbortSignal): Promise<WorkerState | null> {
+    const item = await this.#client.get(workerKey(workerId), signal);
+    return item === null ? null : (this.#parse(item)[0] ?? null);
+  }
+
+  /** Forgets a worker, if it has given no sign of life after this one. */
+  async remove(workerId: string, heartbeat: number, signal: AbortSignal): Promise<void> {
+    const condition = {
+      ConditionExpression: 'heartbeat <= :heartbeat',
+      ExpressionAttributeValues: { ':heartbeat': { N: String(heartbeat) } },
+    };
+    await this.#client.delete(workerKey(workerId), condition, signal);
+  }
+
+  #parse(item: LeaseItem): WorkerState[] {
+    try {
+      return [parseWorker(item)];
+    } catch (error) {
+      this.#onInvalid(error);
+      return [];
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import { errorName } from '../core/errors.ts';
+import { MatroskaError } from '../matroska/error.ts';
+
+/** How often a fragment is read that cannot be read to its end. */
+const MAX_READINGS = 3;
+/** Endings that come with every reading of a fragment whose bytes hide its end. Its producer may only be slow, too. */
+const ENDLESS: ReadonlySet<string> = new Set(['FRAGMENT_CUT', 'NO_FRAGMENT']);
+
+/** Decides when a stored fragment that cannot be read is to be skipped. */
+export class UnreadableFragments {
+  readonly #patienceMillis: number;
+  #fragmentNumber: string | null = null;
+  #readings = 0;
+  #sinceMonotonic = 0;
+
+  /** @param patienceMillis how long after its first reading in vain a fragment without an end is read again */
+  constructor(patienceMillis: number) {
+    this.#patienceMillis = patienceMillis;
+  }
+
+  /** @param error what has ended the reading of this fragment; not each is its fault */
+  shouldSkip(fragmentNumber: string, error: unknown, nowMonotonic: number): boolean {
+    const isCorrupt = error instanceof MatroskaError || errorName(error) === 'NO_TRAILING_TAGS';
+    if (!isCorrupt && !ENDLESS.has(errorName(error))) return false;
+    if (fragmentNumber !== this.#fragmentNumber) {
+      this.#fragmentNumber = fragmentNumber;
+      this.#readings = 0;
+      this.#sinceMonotonic = nowMonotonic;
+    }
+    this.#readings += 1;
+    if (this.#readings < MAX_READINGS) return false;
+    return isCorrupt || nowMonotonic - this.#sinceMonotonic >= this.#patienceMillis;
+  }
+}

@@ -1,0 +1,108 @@
+import type { Config } from '../config/schema.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Logger } from '../core/log.ts';
+import type { Metrics } from '../core/metrics.ts';
+import type { Discovery } from '../discovery/discovered-stream.ts';
+import { LeaseCoordinator } from '../lease/coordinator.ts';
+import type { Holding } from '../lease/holding.ts';
+import { InvalidItems } from '../lease/invalid-items.ts';
+import { SYNC_LEASE_KEY } from '../lease/keys.ts';
+import type { Lease, StartPosition } from '../lease/lease.ts';
+import { Synchronizer } from '../lease/synchronizer.ts';
+import { LeaseTable } from '../lease/table.ts';
+import type { TableClient } from '../lease/table-client.ts';
+import { WorkerTable } from '../lease/worker-table.ts';
+import { StreamWorker, type StreamWorkerOptions } from './stream-worker.ts';
+import { SyncWorker } from './sync-worker.ts';
+
+export interface FleetOptions {
+  config: Config;
+  /** Fresh in each process. */
+  workerId: string;
+  client: TableClient;
+  discover: (signal: AbortSignal) => Promise<Discovery>;
+  source: StreamWorkerOptions['source'];
+  submit: StreamWorkerOptions['submit'];
+  clock: Clock;
+  log: Logger;
+  metrics: Metrics;
+}
+
+/** This worker's part in the fleet: its leases, each with the work on it, and what binds it to the others. */
+export class Fleet {
+  readonly #options: FleetOptions;
+  readonly #leases: LeaseTable;
+  readonly #workers: WorkerTable;
+  readonly #coordinator: LeaseCoordinator;
+
+  constructor(options: FleetOptions) {
+    const { client, config, clock, log, metrics, workerId } = options;
+    this.#options = options;
+    const onInvalid = new InvalidItems({ clock, log, metrics }).report;
+    this.#leases = new LeaseTable({ client, onInvalid });
+    this.#workers = new WorkerTable({ client, onInvalid });
+    this.#coordinator = new LeaseCoordinator({
+      leases: this.#leases,
+      workers: this.#workers,
+      workerId,
+      failoverTimeMillis: config.failoverTimeInMilli,
+      hold: (lease) => this.#hold(lease),
+      clock,
+      log,
+      metrics,
+    });
+  }
+
+  /** Leases of streams that are held. */
+  get streamCount(): number {
+    return this.#coordinator.streamCount;
+  }
+
+  /** Runs until `signal` aborts. Whatever is held then is ended, not handed over: see `leave`. */
+  async run(signal: AbortSignal): Promise<void> {
+    await this.#coordinator.run(signal);
+  }
+
+  /** Hands over and releases everything; `run` must go on meanwhile. */
+  async leave(limitMillis: number): Promise<void> {
+    await this.#coordinator.leave(limitMillis);
+  }
+
+  #hold(lease: Lease): Holding {
+    return lease.leaseKey === SYNC_LEASE_KEY ? this.#synchronize(lease) : this.#readStream(lease);
+  }
+
+  #readStream(lease: Lease): StreamWorker {
+    const coordinator = this.#coordinator;
+    return new StreamWorker({
+      ...this.#options,
+      lease,
+      table: this.#leases,
+      startPosition: () => this.#startPosition(),
+      isValid: () => coordinator.membership.isValid(),
+      onLost: () => void coordinator.lose(lease.leaseKey),
+      onStalled: () => void coordinator.letGo(lease.leaseKey),
+    });
+  }
+
+  #synchronize(lease: Lease): SyncWorker {
+    const coordinator = this.#coordinator;
+    const synchronizer = new Synchronizer({
+      ...this.#options,
+      leases: this.#leases,
+      workers: this.#workers,
+      startPosition: () => this.#startPosition(),
+      observed: () => coordinator.membership.workers(),
+      askToRetire: (leaseKey, owner, signal) => coordinator.askToRetire(leaseKey, owner, signal),
+      onFreed: () => coordinator.wake(),
+      intervalMillis: this.#options.config.leaseSyncIntervalInMilli,
+    });
+    return new SyncWorker({ lease, table: this.#leases, synchronizer });
+  }
+
+  #startPosition(): StartPosition {
+    const { clock, config } = this.#options;
+    if (config.startPosition === 'EARLIEST') return { type: 'EARLIEST' };
+    return { type: 'SERVER_TIMESTAMP', millis: clock.now() };
+  }
+}

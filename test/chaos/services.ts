@@ -1,0 +1,170 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
+import {
+  CreateStreamCommand,
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+  KinesisClient,
+  ListShardsCommand,
+  waitUntilStreamExists,
+} from '@aws-sdk/client-kinesis';
+import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
+import { systemClock } from '../../src/core/clock.ts';
+import { Closers } from '../../src/core/closers.ts';
+import { createLogger } from '../../src/core/log.ts';
+import { openVideoSource } from '../../src/emulator/camera/open-video-source.ts';
+import type { VideoSource } from '../../src/emulator/camera/video-source.ts';
+import { startCluster } from '../../src/emulator/cluster.ts';
+import type { ResultRecord } from '../../src/result/record.ts';
+import { serve } from '../support/http-server.ts';
+import { makeVideo } from '../support/media.ts';
+import { localClient } from '../support/services.ts';
+import { startMediaProxy } from './media-proxy.ts';
+import { startHttpProxy } from './proxy.ts';
+import type { Random } from './random.ts';
+
+/** So that calls are in flight when a worker is killed. */
+const ENDPOINT_MILLIS = 25;
+const DETECTION = {
+  headers: { 'content-type': 'application/json' },
+  body: '{"prediction":[[0,0.9,0.1,0.1,0.5,0.5]]}',
+};
+
+export type Services = Awaited<ReturnType<typeof startServices>>;
+
+/** Every service that workers need, cameras that stream into it, and the proxies that do harm. */
+export async function startServices(options: {
+  streams: readonly string[];
+  /** Folder of the bundled program. */
+  dist: string;
+  random: Random;
+  signal: AbortSignal;
+}) {
+  const { streams, dist, random, signal } = options;
+  const closers = new Closers();
+  try {
+    const sageMaker = closers.add(
+      await serve(async () => {
+        await delay(ENDPOINT_MILLIS);
+        return DETECTION;
+      }),
+    );
+    const source = await openShortVideo();
+    const cluster = closers.add(
+      await startCluster({
+        scripts: { kinesis: join(dist, 'kinesis.js'), model: '' },
+        sources: Promise.resolve(streams.map((streamName) => ({ streamName, source }))),
+        model: false,
+        parserLog: { record: () => undefined, text: () => undefined, error: () => undefined },
+        clock: systemClock,
+        log: createLogger('silent'),
+        signal,
+      }),
+    );
+    const env: Record<string, string> = {
+      ...cluster.env,
+      AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: sageMaker.url,
+    };
+    const url = (name: string) => env[`AWS_ENDPOINT_URL_${name}`] ?? '';
+    const proxy = async (name: string, rewrite?: (path: string, body: string) => string) =>
+      closers.add(
+        await startHttpProxy({ target: url(name), random, ...(rewrite === undefined ? {} : { rewrite }) }),
+      );
+    const media = closers.add(await startMediaProxy({ target: url('KINESIS_VIDEO'), random }));
+    const dynamoDbProxy = await proxy('DYNAMODB');
+    const kinesisProxy = await proxy('KINESIS');
+    const kinesisVideoProxy = await proxy('KINESIS_VIDEO', (path, body) =>
+      path === '/getDataEndpoint' ? JSON.stringify({ DataEndpoint: media.url }) : body,
+    );
+    const kinesis = new KinesisClient(localClient(url('KINESIS')));
+    const dynamoDb = new DynamoDBClient(localClient(url('DYNAMODB')));
+    const ssm = new SSMClient(localClient(url('SSM')));
+    closers.defer(async () => {
+      for (const client of [kinesis, dynamoDb, ssm]) client.destroy();
+    });
+
+    return {
+      /** For a worker that nothing happens to. */
+      env,
+      /** For workers behind the proxies. */
+      harmedEnv: {
+        ...env,
+        AWS_ENDPOINT_URL_DYNAMODB: dynamoDbProxy.url,
+        AWS_ENDPOINT_URL_KINESIS: kinesisProxy.url,
+        AWS_ENDPOINT_URL_KINESIS_VIDEO: kinesisVideoProxy.url,
+      },
+      proxies: { DynamoDB: dynamoDbProxy, Kinesis: kinesisProxy, media },
+      /** The last fragments are persisted when it resolves. */
+      stopCameras: () => cluster.stopCameras(),
+      /** Makes the parameter and the data stream of an application of this name. */
+      async addApplication(name: string, config: Readonly<Record<string, unknown>>): Promise<void> {
+        const Value = JSON.stringify({
+          streamNames: streams,
+          sageMakerEndpoint: 'detector',
+          kdsStreamName: name,
+          startPosition: 'EARLIEST',
+          ...config,
+        });
+        await ssm.send(new PutParameterCommand({ Name: name, Value, Type: 'String' }));
+        await kinesis.send(new CreateStreamCommand({ StreamName: name, ShardCount: 1 }));
+        const waiter = { client: kinesis, maxWaitTime: 10, minDelay: 1, maxDelay: 1, abortSignal: signal };
+        await waitUntilStreamExists(waiter, { StreamName: name });
+      },
+      /** Where each stream's checkpoint is; what an application has none of is left out. */
+      async checkpoints(application: string): Promise<Map<string, string>> {
+        const { Items = [] } = await dynamoDb.send(
+          new ScanCommand({ TableName: application, ConsistentRead: true }),
+        );
+        const checkpoints = Items.flatMap(({ leaseKey, checkpoint }) =>
+          leaseKey?.S !== undefined && streams.includes(leaseKey.S) && checkpoint?.S !== undefined
+            ? [[leaseKey.S, checkpoint.S] as const]
+            : [],
+        );
+        return new Map(checkpoints);
+      },
+      /** The ids of all records in a data stream. */
+      resultIds: (dataStream: string) => resultIds(kinesis, dataStream),
+      close: () => closers.close(),
+    };
+  } catch (error) {
+    await closers.close();
+    throw error;
+  }
+}
+
+/** A fragment a second with three I-frames: where every second is sampled, each fragment depends on the one before. */
+async function openShortVideo(): Promise<VideoSource> {
+  const directory = await mkdtemp(join(tmpdir(), 'kvs-inference-chaos-'));
+  try {
+    const file = join(directory, 'clip.mkv');
+    await writeFile(
+      file,
+      (await makeVideo({ width: 64, height: 64, frames: 30, frameRate: 15, gop: 5 })).bytes,
+    );
+    return await openVideoSource(file);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+async function resultIds(kinesis: KinesisClient, StreamName: string): Promise<string[]> {
+  const ids: string[] = [];
+  const { Shards = [] } = await kinesis.send(new ListShardsCommand({ StreamName }));
+  for (const { ShardId } of Shards) {
+    const from = { StreamName, ShardId, ShardIteratorType: 'TRIM_HORIZON' } as const;
+    let { ShardIterator } = await kinesis.send(new GetShardIteratorCommand(from));
+    while (ShardIterator !== undefined) {
+      const answer = await kinesis.send(new GetRecordsCommand({ ShardIterator }));
+      const { Records = [], NextShardIterator } = answer;
+      for (const { Data } of Records) {
+        ids.push((JSON.parse(Buffer.from(Data ?? []).toString()) as ResultRecord).id);
+      }
+      if (Records.length === 0) break;
+      ShardIterator = NextShardIterator;
+    }
+  }
+  return ids;
+}

@@ -1,0 +1,125 @@
+import { frameId } from '../../src/stream/sampled-frame.ts';
+import type { ReadPosition, StreamReference } from '../../src/stream/source.ts';
+import { block, getMediaFragment } from '../support/matroska.ts';
+import type { Random } from './random.ts';
+import { EPOCH_MILLIS, type Machine, type VirtualTime } from './time.ts';
+
+export interface SimulatedStreamsOptions {
+  time: VirtualTime;
+  random: Random;
+  count: number;
+  /** True milliseconds between two fragments of a stream. */
+  periodMillis: number;
+  /** No fragments come after this, true milliseconds. */
+  untilMillis: number;
+  inferenceInterval: number;
+}
+
+interface SimulatedStream {
+  readonly phaseMillis: number;
+  /** I-frames of each fragment. */
+  readonly iFrames: readonly number[];
+}
+
+/** Deltas and key frames alternate: the index of a frame is not that of an I-frame. */
+const FRAMES_PER_I_FRAME = 2;
+
+/** Streams whose fragments come in virtual time and are stored for ever, read as GetMedia reads. */
+export class SimulatedStreams {
+  readonly #options: SimulatedStreamsOptions;
+  readonly #streams = new Map<string, SimulatedStream>();
+
+  constructor(options: SimulatedStreamsOptions) {
+    const { count, periodMillis, random, untilMillis } = options;
+    this.#options = options;
+    for (let index = 0; index < count; index += 1) {
+      const phaseMillis = random.between(0, periodMillis);
+      const fragments = Math.max(0, Math.floor((untilMillis - phaseMillis) / periodMillis));
+      const iFrames = Array.from({ length: fragments }, () => random.integer(0, 2));
+      this.#streams.set(`stream-${String(index).padStart(4, '0')}`, { phaseMillis, iFrames });
+    }
+  }
+
+  get names(): string[] {
+    return [...this.#streams.keys()];
+  }
+
+  /** The id of every frame that is to be published, of all streams. */
+  dueIds(): Set<string> {
+    const due = new Set<string>();
+    for (const [name, { iFrames }] of this.#streams) {
+      let counter = 0;
+      for (const [index, count] of iFrames.entries()) {
+        for (let iFrame = 0; iFrame < count; iFrame += 1) {
+          if (counter % this.#options.inferenceInterval === 0) {
+            due.add(frameId(name, numberOf(index), iFrame * FRAMES_PER_I_FRAME));
+          }
+          counter += 1;
+        }
+      }
+    }
+    return due;
+  }
+
+  lastFragmentNumber(name: string): string | null {
+    const count = this.#streams.get(name)?.iFrames.length ?? 0;
+    return count === 0 ? null : numberOf(count - 1);
+  }
+
+  /** What takes the place of GetMedia on a machine. Bodies end cleanly, or are cut, now and then. */
+  source(machine: Machine) {
+    return {
+      open: async ({ streamName }: StreamReference, position: ReadPosition, signal: AbortSignal) => {
+        await this.#latency(machine, signal);
+        return this.#body(machine, streamName, position, signal);
+      },
+    };
+  }
+
+  async *#body(machine: Machine, name: string, position: ReadPosition, signal: AbortSignal) {
+    const { random, time, periodMillis } = this.#options;
+    const stream = this.#streams.get(name);
+    if (stream === undefined) throw Object.assign(new Error(name), { name: 'ResourceNotFoundException' });
+    const { iFrames, phaseMillis } = stream;
+    let next = position.type === 'AFTER_FRAGMENT' ? indexOf(position.fragmentNumber) + 1 : 0;
+    for (let left = random.integer(1, 40); left > 0; left -= 1, next += 1) {
+      const storedAt = phaseMillis + (next + 1) * periodMillis;
+      // As the service does: a body with nothing to send ends after three seconds.
+      const hasMore = next < iFrames.length;
+      const wait = hasMore ? storedAt - time.now : IDLE_MILLIS;
+      if (wait > 0) await machine.sleep(wait, signal);
+      if (!hasMore) return;
+      if (storedAt > time.now) await machine.sleep(storedAt - time.now, signal);
+      const bytes = fragmentBytes(next, storedAt, iFrames[next] ?? 0);
+      if (left === 1 && random.chance(0.5)) {
+        yield bytes.subarray(0, random.integer(1, bytes.length - 1));
+        throw Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' });
+      }
+      yield bytes;
+    }
+  }
+
+  async #latency(machine: Machine, signal: AbortSignal): Promise<void> {
+    await machine.sleep(1 + this.#options.random.exponential(20), signal);
+  }
+}
+
+const IDLE_MILLIS = 3000;
+const FIRST_NUMBER = 91_343_852_333_181_432_392_682_062_607_743_920_146_159_169_000n;
+
+function numberOf(index: number): string {
+  return String(FIRST_NUMBER + BigInt(index) * 7n);
+}
+
+function indexOf(fragmentNumber: string): number {
+  return Number((BigInt(fragmentNumber) - FIRST_NUMBER) / 7n);
+}
+
+function fragmentBytes(index: number, storedAt: number, iFrames: number): Buffer {
+  const content = Array.from({ length: iFrames }, (_, iFrame) => [
+    block(iFrame * 80, true, 'I'),
+    block(iFrame * 80 + 40, false, 'P'),
+  ]).flat();
+  const serverSeconds = ((EPOCH_MILLIS + storedAt) / 1000).toFixed(3);
+  return getMediaFragment({ number: numberOf(index), serverSeconds, content });
+}
