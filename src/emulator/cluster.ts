@@ -49,6 +49,8 @@ export interface Cluster {
   readonly streams: readonly string[];
   /** Adds a stream, which no camera shows anything to. */
   createStream(name: string): void;
+  /** The open connections of a stream. */
+  connections(streamName: string): { putMedia: number; getMedia: number };
   /** Ends the cameras: their last fragments are persisted. */
   stopCameras(): Promise<void>;
   /** Hands over what is left in the data stream, then ends everything. */
@@ -149,6 +151,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       parameter: PARAMETER_NAME,
       streams,
       createStream: (name) => void kinesisVideo.createStream(name),
+      connections: (name) => kinesisVideo.connections(name),
       stopCameras,
       close: () => closers.close(),
     };

@@ -3,16 +3,17 @@ import type { Clock } from '../core/clock.ts';
 import { errorMessage, errorName } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
-import { hopelessRequests, type Share, type Sharer, shouldHandOver } from './assign.ts';
+import { Answers, HAND_OVER } from './answers.ts';
+import type { Sharer } from './assign.ts';
 import type { Holding } from './holding.ts';
 import { Holdings } from './holdings.ts';
-import { isStreamLease, SYNC_LEASE_KEY } from './keys.ts';
+import { SYNC_LEASE_KEY } from './keys.ts';
 import type { Lease } from './lease.ts';
 import { Membership, pauseUnless } from './membership.ts';
 import { LeaseRequests } from './requests.ts';
 import type { LeaseTable } from './table.ts';
 import { LeaseTaker } from './taker.ts';
-import type { LeaseRequest, WorkerState } from './worker-item.ts';
+import type { WorkerState } from './worker-item.ts';
 import type { WorkerTable } from './worker-table.ts';
 
 export interface CoordinatorOptions {
@@ -33,12 +34,8 @@ const ROUND = 1 / 3;
 /** Of a round that left something to others: it is looked at again. */
 const SHORT_ROUND = 1 / 6;
 const LEAVE_POLL = 1 / 40;
-/** For what is in flight, while another worker waits for the lease. */
-const HAND_OVER_MILLIS = 5000;
-/** For what is in flight or waits, when nobody will read it again soon. */
-const RETIRE_MILLIS = 25_000;
-/** Hand-overs that a worker asks for at a time. */
-const MAX_REQUESTS = 25;
+/** Of the release itself, at the end: what is in flight must be done before. */
+const RELEASE = 1 / 2;
 
 /**
  * Holds this worker's share of the leases: takes those without an owner, asks for those that others have too many of,
@@ -49,6 +46,7 @@ export class LeaseCoordinator {
   readonly #holdings: Holdings;
   readonly #membership: Membership;
   readonly #requests: LeaseRequests;
+  readonly #answers: Answers;
   readonly #taker: LeaseTaker;
   #isLeaving = false;
   #wake = new AbortController();
@@ -77,7 +75,14 @@ export class LeaseCoordinator {
       ...common,
       table,
       isValid,
+      onAsked: () => this.#membership.announce(),
       onTaken: (lease) => this.#holdings.add(lease),
+    });
+    this.#answers = new Answers({
+      ...common,
+      membership: this.#membership,
+      holdings: this.#holdings,
+      isLeaving: () => this.#isLeaving,
     });
     this.#taker = new LeaseTaker({
       ...common,
@@ -112,8 +117,7 @@ export class LeaseCoordinator {
 
   /** Asks the owner of a lease to retire it. */
   askToRetire(leaseKey: string, owner: string, signal: AbortSignal): void {
-    if (this.#requests.pending.size >= MAX_REQUESTS) return;
-    if (this.#requests.ask(leaseKey, { owner, kind: 'RETIRE' }, signal)) this.#membership.announce();
+    this.#requests.ask(leaseKey, { owner, kind: 'RETIRE' }, signal);
   }
 
   /** Another worker has the lease. */
@@ -124,8 +128,7 @@ export class LeaseCoordinator {
   /** Lets a lease go that this worker can do nothing with, and leaves it to others for a while. */
   async letGo(leaseKey: string): Promise<void> {
     this.#taker.avoid(leaseKey);
-    const limits = { finishWaiting: false, millis: HAND_OVER_MILLIS };
-    if (await this.#holdings.handOver(leaseKey, { type: 'ANYBODY' }, limits)) {
+    if (await this.#holdings.handOver(leaseKey, { type: 'ANYBODY' }, HAND_OVER)) {
       this.#options.metrics.count('LeasesLetGo', leaseKey);
     }
   }
@@ -141,7 +144,7 @@ export class LeaseCoordinator {
     const never = new AbortController().signal;
     const endsAt = clock.monotonic() + limitMillis;
     this.#isLeaving = true;
-    for (const leaseKey of [...this.#requests.pending.keys()]) this.#requests.withdraw(leaseKey);
+    this.#requests.withdrawAll();
     await this.#holdings.handOver(SYNC_LEASE_KEY, { type: 'ANYBODY' }, { finishWaiting: false, millis: 0 });
     this.#membership.announce();
     // Long enough for the others to see that we leave, and for us to see what they ask for.
@@ -157,7 +160,8 @@ export class LeaseCoordinator {
     // What a round under way has taken is let go, too.
     await this.#rounding;
     while (this.#holdings.size > 0) {
-      const limits = { finishWaiting: false, millis: Math.max(0, endsAt - clock.monotonic()) };
+      const millis = Math.max(0, endsAt - failoverTimeMillis * RELEASE - clock.monotonic());
+      const limits = { finishWaiting: false, millis };
       const leases = this.#holdings.leases();
       await Promise.all(
         leases.map(({ leaseKey }) => this.#holdings.handOver(leaseKey, { type: 'ANYBODY' }, limits)),
@@ -189,35 +193,15 @@ export class LeaseCoordinator {
 
   /** @returns whether leases are left that another worker should take */
   async #round(signal: AbortSignal): Promise<boolean> {
-    this.#withdrawHopeless();
-    const { ask, withdraw, isLeft } = await this.#taker.take(this.#sharers(), signal);
+    this.#requests.withdrawHopeless(this.#sharers());
+    const { isLeft, ...share } = await this.#taker.take(this.#sharers(), signal);
     if (this.#isLeaving) return false;
-    const handOvers = [...this.#requests.pending].filter(([, { kind }]) => kind === 'HAND_OVER');
-    for (const [leaseKey] of handOvers.slice(handOvers.length - withdraw)) this.#requests.withdraw(leaseKey);
-    for (const part of ask) await this.#ask(part, signal);
-    this.#withdrawHopeless();
+    await this.#requests.askForShare(share, () => this.#sharers(), signal);
     return isLeft;
   }
 
-  async #ask({ owner, skip, count }: Share['ask'][number], signal: AbortSignal): Promise<void> {
-    const asked = new Set(this.#sharers().flatMap(({ requests }) => [...requests.keys()]));
-    const keys = (await this.#options.leases.keysOf(owner, signal)).filter(isStreamLease).sort();
-    const askable = keys.filter((leaseKey) => !asked.has(leaseKey));
-    const room = Math.max(0, MAX_REQUESTS - this.#requests.pending.size);
-    for (const leaseKey of askable.slice(skip, skip + Math.min(count, room))) {
-      if (this.#requests.ask(leaseKey, { owner, kind: 'HAND_OVER' }, signal)) this.#membership.announce();
-    }
-  }
-
-  #withdrawHopeless(): void {
-    const sharers = this.#sharers();
-    const own = sharers.find(({ workerId }) => workerId === this.#options.workerId);
-    if (own === undefined) return;
-    for (const leaseKey of hopelessRequests(own, sharers)) this.#requests.withdraw(leaseKey);
-  }
-
   #observed(): void {
-    if (this.#membership.isValid()) this.#answerRequests();
+    if (this.#membership.isValid()) this.#answers.answerAll();
     const members = this.#membership
       .workers()
       .map(({ state, liveness }) => `${state.workerId} ${liveness === 'dead'} ${state.isLeaving}`)
@@ -225,30 +209,6 @@ export class LeaseCoordinator {
       .join();
     if (members !== this.#members) this.wake();
     this.#members = members;
-  }
-
-  #answerRequests(): void {
-    for (const { state, liveness } of this.#membership.workers()) {
-      if (liveness !== 'live') continue;
-      for (const [leaseKey, request] of state.requests) {
-        if (request.owner === this.#options.workerId) this.#answer(leaseKey, request, state);
-      }
-    }
-  }
-
-  #answer(leaseKey: string, { kind }: LeaseRequest, asker: WorkerState): void {
-    const holdings = this.#holdings;
-    if (!holdings.has(leaseKey)) return;
-    if (kind === 'RETIRE') {
-      const successor = { type: 'RETIRED', nowMillis: this.#options.clock.now() } as const;
-      void holdings.handOver(leaseKey, successor, { finishWaiting: true, millis: RETIRE_MILLIS });
-      return;
-    }
-    const promised = { byOwner: holdings.handOvers(), toAsker: holdings.handOvers(asker.workerId) };
-    const owner = { leaseCount: holdings.streamCount, isLeaving: this.#isLeaving };
-    if (!this.#membership.canHold(asker.workerId) || !shouldHandOver(owner, asker, promised)) return;
-    const successor = { type: 'WORKER', workerId: asker.workerId } as const;
-    void holdings.handOver(leaseKey, successor, { finishWaiting: false, millis: HAND_OVER_MILLIS });
   }
 
   /** The workers that live, this one as it is now. Those that are late are not counted on. */

@@ -1,5 +1,5 @@
 import type { Lease } from './lease.ts';
-import type { Successor } from './table.ts';
+import type { Successor } from './lease-writes.ts';
 
 /** What a worker does with a lease while it has it. */
 export interface Holding {

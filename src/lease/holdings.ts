@@ -4,7 +4,8 @@ import type { Metrics } from '../core/metrics.ts';
 import type { HandOverLimits, Holding } from './holding.ts';
 import { isStreamLease } from './keys.ts';
 import type { Lease } from './lease.ts';
-import { LeaseLostError, type Successor } from './table.ts';
+import type { Successor } from './lease-writes.ts';
+import { LeaseLostError } from './table.ts';
 
 export interface HoldingsOptions {
   /** Starts the work on a lease that is held now. */

@@ -5,7 +5,8 @@ import type { Metrics } from '../core/metrics.ts';
 import { isTransientAwsError, retry } from '../core/retry.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { Lease } from './lease.ts';
-import { LeaseLostError, type LeaseTable, type Successor } from './table.ts';
+import type { Successor } from './lease-writes.ts';
+import { LeaseLostError, type LeaseTable } from './table.ts';
 
 export interface LeaseKeeperOptions {
   table: Pick<LeaseTable, 'checkpoint' | 'release'>;

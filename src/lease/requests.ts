@@ -2,16 +2,20 @@ import type { Clock } from '../core/clock.ts';
 import { errorMessage, errorName } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
+import { hopelessRequests, type Share, type Sharer } from './assign.ts';
+import { isStreamLease } from './keys.ts';
 import type { Lease } from './lease.ts';
 import { LeaseLostError, type LeaseTable } from './table.ts';
 import type { LeaseRequest } from './worker-item.ts';
 
 export interface LeaseRequestsOptions {
-  table: Pick<LeaseTable, 'get' | 'take' | 'free'>;
+  table: Pick<LeaseTable, 'get' | 'keysOf' | 'take' | 'free'>;
   workerId: string;
   failoverTimeMillis: number;
   /** Whether this worker may hold leases now. */
   isValid: () => boolean;
+  /** Called when there are new requests, which the others have to see. */
+  onAsked: () => void;
   /** Called with each lease that was handed over to this worker, or that it took because it was not. */
   onTaken: (lease: Lease) => void;
   clock: Clock;
@@ -21,6 +25,8 @@ export interface LeaseRequestsOptions {
 
 /** An owner that has not answered by then loses the lease. */
 const LIMIT_MILLIS = 30_000;
+/** Requests that a worker has at a time. */
+const MAX_REQUESTS = 25;
 /** How often the table is asked in a fail-over time whether the owner has answered. */
 const POLLS = 40;
 
@@ -46,17 +52,43 @@ export class LeaseRequests {
     return this.#pending;
   }
 
-  /** Asks for a lease, if that is not done yet. Polls until `signal` aborts. @returns whether it is new */
-  ask(leaseKey: string, request: LeaseRequest, signal: AbortSignal): boolean {
-    if (this.#pending.has(leaseKey)) return false;
+  /** Asks for a lease, if that is not done yet and there is room. Polls until `signal` aborts. */
+  ask(leaseKey: string, request: LeaseRequest, signal: AbortSignal): void {
+    if (this.#pending.has(leaseKey) || this.#pending.size >= MAX_REQUESTS) return;
     this.#pending.set(leaseKey, { ...request, since: this.#options.clock.monotonic() });
     this.#options.log.info({ streamName: leaseKey, ...request }, 'lease asked for');
+    this.#options.onAsked();
     void this.#poll(signal);
-    return true;
   }
 
-  withdraw(leaseKey: string): void {
-    this.#pending.delete(leaseKey);
+  /** Asks for this worker's share, and not for what nobody would give. */
+  async askForShare(
+    { ask, withdraw }: Pick<Share, 'ask' | 'withdraw'>,
+    sharers: () => readonly Sharer[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const handOvers = [...this.#pending].filter(([, { kind }]) => kind === 'HAND_OVER');
+    for (const [leaseKey] of handOvers.slice(handOvers.length - withdraw)) this.#pending.delete(leaseKey);
+    for (const { owner, skip, count } of ask) {
+      const keys = (await this.#options.table.keysOf(owner, signal)).filter(isStreamLease).sort();
+      const asked = new Set(sharers().flatMap(({ requests }) => [...requests.keys()]));
+      const askable = keys.filter((leaseKey) => !asked.has(leaseKey));
+      for (const leaseKey of askable.slice(skip, skip + count)) {
+        this.ask(leaseKey, { owner, kind: 'HAND_OVER' }, signal);
+      }
+    }
+    this.withdrawHopeless(sharers());
+  }
+
+  /** Asks no more for what its owner would refuse by what is known of it. */
+  withdrawHopeless(sharers: readonly Sharer[]): void {
+    const own = sharers.find(({ workerId }) => workerId === this.#options.workerId);
+    if (own === undefined) return;
+    for (const leaseKey of hopelessRequests(own, sharers)) this.#pending.delete(leaseKey);
+  }
+
+  withdrawAll(): void {
+    this.#pending.clear();
   }
 
   async #poll(signal: AbortSignal): Promise<void> {

@@ -3,7 +3,7 @@ import { withTimeout } from '../core/clock.ts';
 import { errorMessage, errorName, KvsInferenceError, UsageError } from '../core/errors.ts';
 import { isTransientAwsError, retry } from '../core/retry.ts';
 import { SYNC_LEASE_KEY } from './keys.ts';
-import { newLeaseItem } from './lease.ts';
+import { type LeaseItem, newLeaseItem } from './lease.ts';
 import { OWNER_INDEX, TableClient, type TableClientOptions } from './table-client.ts';
 import { WORKER_ATTRIBUTES } from './worker-item.ts';
 
@@ -14,8 +14,10 @@ export interface TableSetupOptions extends TableClientOptions {
   applicationName: string;
 }
 
-const TABLE_POLL_MILLIS = 500;
+const TABLE_POLL_MILLIS = 200;
 const RETRIES = { attempts: 8, baseDelayMillis: 500, maxDelayMillis: 5000 };
+/** Where a person waits for the answer. */
+const FEW_RETRIES = { ...RETRIES, attempts: 3 };
 
 /**
  * Sees to it that the lease table is there, is one, and is this application's.
@@ -45,8 +47,43 @@ export async function setUpTable(options: TableSetupOptions, signal: AbortSignal
   return client;
 }
 
+/**
+ * Sees whether the lease table is there, is one, and is this application's, and changes nothing.
+ *
+ * @param options.applicationName null = whosever it is
+ * @throws {UsageError} if it is missing, has other keys, or serves another application
+ * @throws {KvsInferenceError} LEASE_TABLE if it cannot be asked, or cannot be used yet
+ */
+export async function openTable(
+  options: TableClientOptions & { applicationName: string | null },
+  signal: AbortSignal,
+): Promise<TableClient> {
+  const { tableName, applicationName } = options;
+  const table = await persistently(
+    options,
+    'described',
+    signal,
+    (limited) => describe(options, limited),
+    FEW_RETRIES,
+  );
+  if (table === null) throw new UsageError(`DynamoDB table "${tableName}" does not exist`);
+  checkKeys(table, tableName);
+  if (!isUsable(table)) {
+    const problem = `DynamoDB table "${tableName}" is not ready yet: it is ${table.TableStatus}`;
+    throw new KvsInferenceError('LEASE_TABLE', problem);
+  }
+  const client = new TableClient(options);
+  if (applicationName === null) return client;
+  const check = async (limited: AbortSignal) => {
+    const item = await client.get(SYNC_LEASE_KEY, limited);
+    if (item !== null) checkApplication(item, applicationName, tableName);
+  };
+  await persistently(options, 'read', signal, check, FEW_RETRIES);
+  return client;
+}
+
 async function describe(
-  { dynamoDb, tableName }: TableSetupOptions,
+  { dynamoDb, tableName }: TableClientOptions,
   abortSignal: AbortSignal,
 ): Promise<TableDescription | null> {
   try {
@@ -128,7 +165,12 @@ async function claim(
     applicationName: { S: applicationName },
   };
   if (await client.create(item, signal)) return;
-  const owner = (await client.get(SYNC_LEASE_KEY, signal))?.['applicationName']?.S ?? '(unknown)';
+  checkApplication((await client.get(SYNC_LEASE_KEY, signal)) ?? {}, applicationName, tableName);
+}
+
+/** @param item that of the lease for synchronization */
+function checkApplication(item: LeaseItem, applicationName: string, tableName: string): void {
+  const owner = item['applicationName']?.S ?? '(unknown)';
   if (owner === applicationName) return;
   throw new UsageError(
     `DynamoDB table "${tableName}" is the lease table of the application "${owner}"; "${applicationName}" needs one of its own: set "leaseTable"`,
@@ -137,15 +179,16 @@ async function claim(
 
 /** At start: one throttled call must not end the worker. */
 async function persistently<T>(
-  { clock, tableName, requestTimeoutMillis }: TableSetupOptions,
+  { clock, tableName, requestTimeoutMillis }: TableClientOptions,
   what: string,
   signal: AbortSignal,
   call: (signal: AbortSignal) => Promise<T>,
+  retries = RETRIES,
 ): Promise<T> {
   try {
     const isRetryable = (error: unknown) => !(error instanceof UsageError) && isTransientAwsError(error);
     const limited = () => withTimeout(clock, requestTimeoutMillis, signal, call);
-    return await retry(limited, { clock, signal, ...RETRIES, isRetryable });
+    return await retry(limited, { clock, signal, ...retries, isRetryable });
   } catch (error) {
     if (signal.aborted || error instanceof UsageError) throw error;
     const problem = `DynamoDB table "${tableName}" cannot be ${what}: ${errorName(error)}: ${errorMessage(error)}`;

@@ -1,8 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import type { Holding } from '../lease/holding.ts';
 import type { Lease } from '../lease/lease.ts';
+import type { Successor } from '../lease/lease-writes.ts';
 import type { Synchronizer } from '../lease/synchronizer.ts';
-import type { LeaseTable, Successor } from '../lease/table.ts';
+import type { LeaseTable } from '../lease/table.ts';
 
 /** The held lease for synchronization. */
 export class SyncWorker implements Holding {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { type Sharer, shareOf, shouldHandOver } from '../../src/lease/assign.ts';
+import { hopelessRequests, type Sharer, shareOf, shouldHandOver } from '../../src/lease/assign.ts';
 import type { LeaseRequest } from '../../src/lease/worker-item.ts';
 
 const worker = (
@@ -108,4 +108,19 @@ test('workers that see the same overlap nowhere, and are balanced when all is do
       for (const { workerId, isLeaving } of workers) if (isLeaving) expect(after.get(workerId)).toBe(0);
     }),
   );
+});
+
+test('requests that would be refused are withdrawn, so that workers do not ask around in a circle', () => {
+  const ask = (owner: string, ...keys: string[]): Array<[string, LeaseRequest]> =>
+    keys.map((key) => [key, { owner, kind: 'HAND_OVER' }]);
+  const circle = [
+    worker('a', 4, { requests: ask('b', 'x') }),
+    worker('b', 4, { requests: ask('c', 'y') }),
+    worker('c', 4, { requests: ask('a', 'z') }),
+  ];
+  expect(circle.map((asker) => hopelessRequests(asker, circle))).toEqual([['x'], ['y'], ['z']]);
+  const asker = worker('a', 1, { requests: [...ask('b', 'x', 'y'), ...ask('gone', 'z')] });
+  // The second would leave b with as many as a: 3 and 1, then 2 and 2.
+  expect(hopelessRequests(asker, [asker, worker('b', 3)])).toEqual(['y', 'z']);
+  expect(hopelessRequests(asker, [asker, worker('b', 3, { isLeaving: true })])).toEqual(['z']);
 });
