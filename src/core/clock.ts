@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { KvsInferenceError } from './errors.ts';
 
@@ -18,6 +19,10 @@ export const systemClock: Clock = {
     await delay(millis, undefined, signal === undefined ? {} : { signal });
   },
 };
+
+/** A signal that does not abort: for what has a limit of time alone. */
+export const NEVER: AbortSignal = new AbortController().signal;
+setMaxListeners(0, NEVER);
 
 /** Nobody sees it: to make an AbortError for each call costs more than the rest. */
 const FINISHED = 'finished';

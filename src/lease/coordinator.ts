@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import type { Clock } from '../core/clock.ts';
+import { type Clock, NEVER } from '../core/clock.ts';
 import { errorMessage, errorName } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
@@ -141,7 +141,6 @@ export class LeaseCoordinator {
    */
   async leave(limitMillis: number): Promise<void> {
     const { clock, failoverTimeMillis, workerId } = this.#options;
-    const never = new AbortController().signal;
     const endsAt = clock.monotonic() + limitMillis;
     this.#isLeaving = true;
     this.#requests.withdrawAll();
@@ -153,7 +152,7 @@ export class LeaseCoordinator {
     for (let waitUntil = clock.monotonic() + patience; left > 0 && clock.monotonic() < waitUntil; ) {
       if (!this.#sharers().some((sharer) => sharer.workerId !== workerId && !sharer.isLeaving)) break;
       this.#membership.look();
-      await clock.sleep(failoverTimeMillis * LEAVE_POLL, never);
+      await clock.sleep(failoverTimeMillis * LEAVE_POLL, NEVER);
       if (this.#holdings.size < left) waitUntil = Math.min(endsAt, clock.monotonic() + patience);
       left = this.#holdings.size;
     }
@@ -166,7 +165,7 @@ export class LeaseCoordinator {
       await Promise.all(
         leases.map(({ leaseKey }) => this.#holdings.handOver(leaseKey, { type: 'ANYBODY' }, limits)),
       );
-      if (this.#holdings.size > 0) await clock.sleep(failoverTimeMillis * LEAVE_POLL, never);
+      if (this.#holdings.size > 0) await clock.sleep(failoverTimeMillis * LEAVE_POLL, NEVER);
     }
     this.#membership.leave();
   }

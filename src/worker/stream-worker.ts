@@ -1,5 +1,5 @@
 import type { Config } from '../config/schema.ts';
-import { type Clock, withTimeout } from '../core/clock.ts';
+import { type Clock, NEVER, withTimeout } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import { CheckpointTracker } from '../lease/checkpoint.ts';
@@ -35,6 +35,9 @@ export interface StreamWorkerOptions {
 
 /** A reader without progress for this many stall time-outs has been restarted already: its lease is let go. */
 const LET_GO_AFTER_STALLS = 3;
+
+/** What is told to end does so at once; a reader that is stuck must not hold the lease all the same. */
+const END_MILLIS = 5000;
 
 /** One held lease: its keeper, its reader and its frames, which live and end together. */
 export class StreamWorker implements Holding {
@@ -85,18 +88,15 @@ export class StreamWorker implements Holding {
   async handOver(successor: () => Successor, { finishWaiting, millis }: HandOverLimits): Promise<void> {
     const { clock, config, lease } = this.#options;
     this.#stopReading.abort();
-    await this.#reading;
+    await this.#ends(this.#reading, END_MILLIS);
     if (!finishWaiting) this.#draining.abort();
-    await withTimeout(clock, millis, this.#over.signal, (signal) =>
-      untilAborted(this.#tracker.whenIdle(), signal),
-    )
-      // What is not finished by now is left to the next owner.
-      .catch(() => undefined);
+    // What is not finished by then is left to the next owner.
+    await this.#ends(this.#tracker.whenIdle(), millis);
     const isOurs = !this.#over.signal.aborted;
     await this.end();
     if (!isOurs || !(await this.#keeping)) throw new LeaseLostError(lease.leaseKey);
     // Longer than this the table need not be asked: others may have the lease by then.
-    await withTimeout(clock, config.failoverTimeInMilli, new AbortController().signal, (signal) =>
+    await withTimeout(clock, config.failoverTimeInMilli, NEVER, (signal) =>
       this.#keeper.release(successor(), signal),
     );
   }
@@ -106,7 +106,21 @@ export class StreamWorker implements Holding {
     this.#draining.abort();
     this.#stopReading.abort();
     this.#stopKeeping.abort();
-    await Promise.all([this.#reading, this.#keeping, this.#tracker.whenIdle()]);
+    const ended = Promise.all([this.#reading, this.#keeping, this.#tracker.whenIdle()]);
+    if (await this.#ends(ended, END_MILLIS)) return;
+    const { lease, log } = this.#options;
+    log.error(
+      { streamName: lease.leaseKey },
+      `work on a lease has not ended within ${END_MILLIS} ms: left behind`,
+    );
+  }
+
+  /** @returns false if it has not ended by then, or when everything is over */
+  async #ends(work: Promise<unknown>, millis: number): Promise<boolean> {
+    return await withTimeout(this.#options.clock, millis, NEVER, (signal) => untilAborted(work, signal)).then(
+      () => true,
+      () => false,
+    );
   }
 
   async #keep(): Promise<boolean> {
@@ -132,7 +146,7 @@ export class StreamWorker implements Holding {
 }
 
 /** Resolves with the promise, or rejects when the signal aborts. */
-async function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+async function untilAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   await new Promise<void>((resolve, reject) => {
     const abort = () => reject(signal.reason);

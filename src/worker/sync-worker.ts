@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { NEVER } from '../core/clock.ts';
 import type { Holding } from '../lease/holding.ts';
 import type { Lease } from '../lease/lease.ts';
 import type { Successor } from '../lease/lease-writes.ts';
@@ -22,7 +23,7 @@ export class SyncWorker implements Holding {
 
   async handOver(successor: () => Successor): Promise<void> {
     await this.end();
-    await this.#table.release(this.lease, null, successor(), new AbortController().signal);
+    await this.#table.release(this.lease, null, successor(), NEVER);
   }
 
   async end(): Promise<void> {
