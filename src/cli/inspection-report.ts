@@ -1,10 +1,7 @@
-import Table from 'cli-table3';
-import type picocolors from 'picocolors';
 import type { FragmentInspection, Inspection, TrackInspection } from '../matroska/inspection.ts';
 import { codecName } from '../matroska/tracks.ts';
 import { profileName } from '../video/codec.ts';
-
-type Colors = ReturnType<typeof picocolors.createColors>;
+import { type Colors, textTable } from './text-table.ts';
 
 /** Of a long file the first and the last fragments are shown. */
 const FIRST_FRAGMENTS = 30;
@@ -80,7 +77,7 @@ function trackTable(tracks: readonly TrackInspection[], colors: Colors): string 
       bytes,
     ];
   });
-  return table(
+  return textTable(
     ['track', 'type', 'codec', 'profile', 'size', 'frames', 'key frames', 'bytes'],
     rows,
     [0, 5, 6, 7],
@@ -109,7 +106,7 @@ function fragmentTable(fragments: readonly FragmentInspection[], colors: Colors)
         ]
       : fragments.map(row);
   const head = ['fragment', 'server time', 'producer time', 'frames', 'key', 'duration', 'behind now', ''];
-  return table(head, rows, [3, 4, 5, 6], colors);
+  return textTable(head, rows, [3, 4, 5, 6], colors);
 }
 
 function remark({ complete, gapMillis }: FragmentInspection): string {
@@ -118,32 +115,6 @@ function remark({ complete, gapMillis }: FragmentInspection): string {
   if (gapMillis !== null && gapMillis > GAP_MILLIS) remarks.push(`gap of ${Math.round(gapMillis)} ms before`);
   if (gapMillis !== null && gapMillis < -GAP_MILLIS) remarks.push(`overlaps by ${Math.round(-gapMillis)} ms`);
   return remarks.join(', ');
-}
-
-/** Aligned columns without lines. */
-function table(
-  head: string[],
-  rows: Array<Array<string | number>>,
-  rightAligned: number[],
-  colors: Colors,
-): string {
-  const none = Object.fromEntries(
-    ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right']
-      .concat(['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'])
-      .map((name) => [name, '']),
-  );
-  const output = new Table({
-    head: head.map((name) => colors.dim(name)),
-    chars: { ...none, middle: '  ' },
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-    colAligns: head.map((_, index) => (rightAligned.includes(index) ? 'right' : 'left')),
-  });
-  output.push(...rows);
-  return output
-    .toString()
-    .split('\n')
-    .map((line) => `  ${line.trimEnd()}`)
-    .join('\n');
 }
 
 function time(millis: number | null): string {

@@ -58,6 +58,37 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
       exitCode = await (await import('./frames.ts')).frames(input, options);
     });
 
+  command(
+    'leases',
+    'Show who reads which stream, and how far; release a lease, or reset where it is read from.',
+  )
+    .addOption(
+      new Option(
+        '--parameter <name>',
+        'SSM parameter of the application; default: CONFIG_PARAMETER',
+      ).conflicts('table'),
+    )
+    .option('--table <name>', 'the lease table itself, without SSM')
+    .option('--json', 'print one JSON object; with --watch one on each line', false)
+    .option('--watch', 'show it again and again, until Ctrl-C', false)
+    .option('--interval <seconds>', 'how often --watch reads the table', intervalSeconds, 2)
+    .addOption(
+      new Option('--release <stream>', 'take the lease of this stream from its owner').conflicts(
+        CHANGE_ALONE,
+      ),
+    )
+    .addOption(
+      new Option('--reset <stream>', 'read this stream from another position on').conflicts([
+        'release',
+        ...CHANGE_ALONE,
+      ]),
+    )
+    .option('--to <position>', 'for --reset: NOW, EARLIEST, or a time as 2026-10-05T10:00:00Z')
+    .option('--yes', 'release or reset without a question', false)
+    .action(async (options) => {
+      exitCode = await (await import('./leases/leases.ts')).leases(options);
+    });
+
   const config = command('config', 'Check configurations, print their JSON Schema.');
   config
     .command('check')
@@ -95,6 +126,9 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
   }
 }
 
+/** What goes with no change of a lease. */
+const CHANGE_ALONE = ['json', 'watch'];
+
 /** One line for what a user can mend; a stack only for what we have to. */
 function report(error: unknown): ExitCode {
   // Commander has said it already.
@@ -112,6 +146,14 @@ function positiveNumber(value: string): number {
   const number = Number(value);
   if (!(number > 0) || !Number.isFinite(number))
     throw new InvalidArgumentError('It must be a number above 0.');
+  return number;
+}
+
+function intervalSeconds(value: string): number {
+  const number = Number(value);
+  if (!(number >= 0.1 && number <= 3600)) {
+    throw new InvalidArgumentError('It must be a number of seconds from 0.1 to 3600.');
+  }
   return number;
 }
 
