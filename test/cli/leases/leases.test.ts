@@ -8,7 +8,7 @@ import type { LocalService } from '../../../src/emulator/dynamo-db.ts';
 import { Parameters } from '../../../src/emulator/parameters.ts';
 import { startLeaseTable } from '../../support/lease-table.ts';
 
-const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const program = fileURLToPath(new URL('../../../dist/main.js', import.meta.url));
 const { signal } = new AbortController();
 const EARLIEST = { type: 'EARLIEST' } as const;
 const CHECKPOINT = {
