@@ -80,7 +80,7 @@ export class StreamWorker implements Holding {
       inferenceInterval: config.inferenceInterval,
       readStallTimeoutMillis: config.readStallTimeoutInMilli,
     });
-    this.#reading = this.#consumer.run(this.#stopReading.signal);
+    this.#reading = this.#read();
     this.#keeping = this.#keep();
     void this.#watchProgress();
   }
@@ -121,6 +121,17 @@ export class StreamWorker implements Holding {
       () => true,
       () => false,
     );
+  }
+
+  /** A reader that fails is a mistake of ours: it must not end the process, nor keep its lease. */
+  async #read(): Promise<void> {
+    const { lease, log, onStalled } = this.#options;
+    try {
+      await this.#consumer.run(this.#stopReading.signal);
+    } catch (error) {
+      log.error({ streamName: lease.leaseKey, err: error }, 'reader failed: its lease is let go');
+      onStalled();
+    }
   }
 
   async #keep(): Promise<boolean> {

@@ -106,7 +106,7 @@ export class Worker {
         tableName: leaseTableName(config, parameterName),
         create: config.createLeaseTable,
         applicationName: applicationName(parameterName),
-        requestTimeoutMillis: config.failoverTimeInMilli / 3,
+        requestTimeoutMillis: Math.round(config.failoverTimeInMilli / 3),
         clock,
       },
       signal,

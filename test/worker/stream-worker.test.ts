@@ -1,5 +1,7 @@
-import type { Lease } from '../../src/lease/lease.ts';
+import { EBML_HEADER, tagsElement, unknownSizeHeader } from '../../src/emulator/matroska-writer.ts';
+import type { Lease, StartPosition } from '../../src/lease/lease.ts';
 import { LeaseLostError } from '../../src/lease/table.ts';
+import { ElementId } from '../../src/matroska/elements.ts';
 import type { SampledFrame } from '../../src/stream/sampled-frame.ts';
 import type { MediaSource } from '../../src/stream/source.ts';
 import { StreamWorker } from '../../src/worker/stream-worker.ts';
@@ -36,7 +38,7 @@ const opensWith = (fragments: Buffer[]): MediaSource => ({
     })(),
 });
 
-async function work(source: MediaSource) {
+async function work(source: MediaSource, startPosition: () => StartPosition = () => ({ type: 'EARLIEST' })) {
   const clock = new FastClock(50);
   const observed = recorded(clock);
   const frames: SampledFrame[] = [];
@@ -54,7 +56,7 @@ async function work(source: MediaSource) {
     lease,
     table: local.leases,
     source,
-    startPosition: () => ({ type: 'EARLIEST' }),
+    startPosition,
     submit: async (frame) => void frames.push(frame),
     isValid: () => isValid,
     onLost: () => {
@@ -143,4 +145,21 @@ test('a reader that is stuck, and does not even end, does not keep the lease', a
       expect.stringContaining('left behind'),
     ]),
   );
+});
+
+test('a reader that fails by a mistake of ours lets its lease go, and nothing else', async () => {
+  const notFound = Buffer.concat([
+    EBML_HEADER,
+    unknownSizeHeader(ElementId.Segment),
+    tagsElement({ AWS_KINESISVIDEO_ERROR_CODE: '4000', AWS_KINESISVIDEO_ERROR_ID: '4000' }),
+  ]);
+  const { worker, stalls, lines } = await work(opensWith([notFound]), () => {
+    throw new Error('no start position');
+  });
+  await eventually(() => stalls() === 1);
+  expect(lines).toContainEqual(
+    expect.objectContaining({ level: 'error', msg: 'reader failed: its lease is let go' }),
+  );
+  await worker.handOver(() => ({ type: 'ANYBODY' }), HAND_OVER);
+  expect(await local.lease()).toMatchObject({ leaseOwner: null });
 });
