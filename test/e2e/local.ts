@@ -15,13 +15,15 @@ import {
   ListShardsCommand,
   waitUntilStreamExists,
 } from '@aws-sdk/client-kinesis';
+import { KinesisVideo } from '@aws-sdk/client-kinesis-video';
 import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { systemClock } from '../../src/core/clock.ts';
+import { errorName } from '../../src/core/errors.ts';
 import { createLogger } from '../../src/core/log.ts';
 import { openVideoSource } from '../../src/emulator/camera/open-video-source.ts';
 import { type Cluster, startCluster } from '../../src/emulator/cluster.ts';
-import { isStreamLease } from '../../src/lease/keys.ts';
-import { parseLease } from '../../src/lease/lease.ts';
+import { isStreamLease, SYNC_LEASE_KEY } from '../../src/lease/keys.ts';
+import { type Lease, type LeaseItem, parseLease } from '../../src/lease/lease.ts';
 import type { ResultRecord } from '../../src/result/record.ts';
 import { type Answer, type ReceivedRequest, serve } from '../support/http-server.ts';
 import { makeVideo } from '../support/media.ts';
@@ -43,6 +45,18 @@ export interface LocalOptions {
 }
 
 export type Local = Awaited<ReturnType<typeof startLocal>>;
+
+/** A parameter, a lease table and a data stream, all of one name, and the workers that share them. */
+export interface Application {
+  readonly name: string;
+  /** What the parameter says. */
+  readonly config: Readonly<Record<string, unknown>>;
+  startWorker(variables?: Record<string, string>): WorkerUnderTest;
+  results(): Promise<ResultRecord[]>;
+  leases(): Promise<Map<string, Lease>>;
+  /** Who has the lease for synchronization. */
+  syncHolder(): Promise<string | null>;
+}
 
 /** Every service that a worker needs, with cameras and an endpoint of the test's own. */
 export async function startLocal({ streams, config = {}, endpoint = () => DETECTION }: LocalOptions) {
@@ -71,12 +85,33 @@ export async function startLocal({ streams, config = {}, endpoint = () => DETECT
   const kinesis = new KinesisClient(url('AWS_ENDPOINT_URL_KINESIS'));
   const dynamoDb = new DynamoDBClient(url('AWS_ENDPOINT_URL_DYNAMODB'));
   const ssm = new SSMClient(url('AWS_ENDPOINT_URL_SSM'));
+  const kinesisVideo = new KinesisVideo(url('AWS_ENDPOINT_URL_KINESIS_VIDEO'));
   const workers: WorkerUnderTest[] = [];
 
-  return {
+  const local = {
     env,
     cluster,
     sageMaker,
+    dynamoDb,
+    kinesisVideo,
+    /** Adds an application over all streams from their start on, which its configuration can change. */
+    async addApplication(name: string, more: Record<string, unknown> = {}): Promise<Application> {
+      const application = { sageMakerEndpoint: 'local-detector', kdsStreamName: name };
+      const appConfig = { streamNames: streams, startPosition: 'EARLIEST', ...application, ...more };
+      await Promise.all([local.putParameter(name, appConfig), local.createDataStream(name)]);
+      return {
+        name,
+        config: appConfig,
+        startWorker: (variables) => local.startWorker({ CONFIG_PARAMETER: name, ...variables }),
+        results: () => local.results(name),
+        leases: () => local.leases(name),
+        async syncHolder() {
+          const items = await readItems(dynamoDb, name);
+          const item = items.find(({ leaseKey }) => leaseKey?.S === SYNC_LEASE_KEY);
+          return item === undefined ? null : parseLease(item).leaseOwner;
+        },
+      };
+    },
     /** Starts a worker in a process of its own. */
     startWorker(variables: Record<string, string> = {}): WorkerUnderTest {
       const worker = startWorker({ ...env, ...variables });
@@ -106,26 +141,59 @@ export async function startLocal({ streams, config = {}, endpoint = () => DETECT
     },
     /** The leases of a table, by stream. */
     async leases(tableName = cluster.parameter) {
-      const { Items = [] } = await dynamoDb.send(
-        new ScanCommand({ TableName: tableName, ConsistentRead: true }),
-      );
-      const leases = Items.filter((item) => isStreamLease(item['leaseKey']?.S ?? '')).map(parseLease);
+      const items = await readItems(dynamoDb, tableName);
+      const leases = items.filter((item) => isStreamLease(item['leaseKey']?.S ?? '')).map(parseLease);
       return new Map(leases.map((lease) => [lease.leaseKey, lease]));
     },
     async close(): Promise<void> {
       await Promise.all(workers.map((worker) => worker.kill('SIGKILL')));
       await cluster.close();
       await sageMaker.close();
-      for (const client of [kinesis, dynamoDb, ssm]) client.destroy();
+      for (const client of [kinesis, dynamoDb, ssm, kinesisVideo]) client.destroy();
     },
   };
+  return local;
+}
+
+/**
+ * What was published of an application up to its checkpoints, and what an undisturbed worker over the same fragments
+ * publishes up to there, with a table and a data stream of its own. Different ids, in order.
+ */
+export async function compareWithReference(local: Local, application: Application) {
+  const ends = await application.leases();
+  const reference = await local.addApplication(`${application.name}-reference`, {
+    ...application.config,
+    kdsStreamName: `${application.name}-reference`,
+  });
+  const worker = reference.startWorker();
+  await until('the reference has read as far', async () => {
+    const reached = await reference.leases();
+    return [...ends].every(([name, end]) => position(reached.get(name)) >= position(end));
+  });
+  if ((await worker.kill('SIGTERM')) !== 0) throw new Error(`the reference failed: ${worker.stderr()}`);
+  const idsOf = (results: ResultRecord[]) => {
+    const done = results.filter(
+      ({ streamName, fragmentNumber }) => BigInt(fragmentNumber) <= position(ends.get(streamName)),
+    );
+    return [...new Set(done.map(({ id }) => id))].sort();
+  };
+  return { ours: idsOf(await application.results()), reference: idsOf(await reference.results()) };
+}
+
+function position(lease: Lease | undefined): bigint {
+  return BigInt(lease?.checkpoint?.fragmentNumber ?? 0);
 }
 
 export interface WorkerUnderTest {
   /** Its log. */
   lines: Array<Record<string, unknown>>;
+  /** Those of its lines that say this. */
+  said(message: string): Array<Record<string, unknown>>;
+  /** Fresh in each process; null before it has read its parameter. */
+  id(): string | null;
   stderr: () => string;
   ended: Promise<number | null>;
+  send(signal: NodeJS.Signals): void;
   /** Sends the signal and waits for the end. */
   kill(signal: NodeJS.Signals): Promise<number | null>;
 }
@@ -142,8 +210,12 @@ function startWorker(env: Record<string, string>): WorkerUnderTest {
   });
   createInterface({ input: child.stdout }).on('line', (line) => lines.push(JSON.parse(line)));
   const ended = once(child, 'close').then(([code]) => code as number | null);
+  const said = (message: string) => lines.filter(({ msg }) => String(msg).includes(message));
   return {
     lines,
+    said,
+    id: () => (said('worker started')[0]?.['workerId'] as string | undefined) ?? null,
+    send: (signal) => void child.kill(signal),
     stderr: () => stderr,
     ended,
     kill: async (signal) => {
@@ -151,6 +223,16 @@ function startWorker(env: Record<string, string>): WorkerUnderTest {
       return await ended;
     },
   };
+}
+
+/** A table that is not there yet has none. */
+async function readItems(dynamoDb: DynamoDBClient, TableName: string): Promise<LeaseItem[]> {
+  try {
+    return (await dynamoDb.send(new ScanCommand({ TableName, ConsistentRead: true }))).Items ?? [];
+  } catch (error) {
+    if (errorName(error) === 'ResourceNotFoundException') return [];
+    throw error;
+  }
 }
 
 async function readAll(kinesis: KinesisClient, StreamName: string): Promise<ResultRecord[]> {

@@ -1,0 +1,143 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { CreateTableCommand } from '@aws-sdk/client-dynamodb';
+import { type HttpProxy, startHttpProxy } from '../chaos/proxy.ts';
+import { Random } from '../chaos/random.ts';
+import { type Application, compareWithReference, type Local, startLocal, until } from './local.ts';
+
+const CONFIG = { inferenceInterval: 1, failoverTimeInMilli: 1000, checkpointIntervalInMilli: 300 };
+const EXPIRED = 'no sign of life has landed for the fail-over time';
+
+let local: Local;
+
+beforeAll(async () => {
+  local = await startLocal({ streams: ['front', 'back'] });
+});
+
+afterAll(async () => {
+  await local.close();
+});
+
+/** Until the checkpoints have passed this time, by the clock of the streams, which is ours. */
+async function untilDone(application: Application, millis: number) {
+  await until('the checkpoints have passed', async () =>
+    [...(await application.leases()).values()].every(
+      ({ checkpoint }) => (checkpoint?.serverTimestampMillis ?? 0) >= millis,
+    ),
+  );
+}
+
+describe('a table that cannot be reached', () => {
+  let proxy: HttpProxy;
+
+  beforeAll(async () => {
+    const target = local.env['AWS_ENDPOINT_URL_DYNAMODB'] ?? '';
+    proxy = await startHttpProxy({ target, random: new Random(1) });
+  });
+
+  afterAll(async () => {
+    await proxy.close();
+  });
+
+  test.each(['reset', 'hang'] as const)(
+    '%s: nothing is published for a lease that may have expired, and all of it when the table is back',
+    async (fault) => {
+      const application = await local.addApplication(`outage-${fault}`, CONFIG);
+      const worker = application.startWorker({ AWS_ENDPOINT_URL_DYNAMODB: proxy.url });
+      const count = async () => (await application.results()).length;
+      await until('results', async () => (await count()) > 4);
+
+      proxy.harm(fault, 1);
+      await until('it says so', () => worker.said(EXPIRED).length > 0);
+      // What was being put at that moment lands.
+      await delay(500);
+      const before = await count();
+      // A fragment lasts two seconds.
+      await delay(3000);
+      expect(await count()).toBe(before);
+      expect(worker.said('sign of life not given, trying again').length).toBeGreaterThan(0);
+
+      proxy.heal();
+      await untilDone(application, Date.now());
+      expect(worker.said(EXPIRED)).toHaveLength(1);
+      expect(await worker.kill('SIGTERM')).toBe(0);
+      expect(worker.said('gap:')).toEqual([]);
+      const { ours, reference } = await compareWithReference(local, application);
+      expect(ours).toEqual(reference);
+      expect(ours.length).toBeGreaterThanOrEqual(before);
+    },
+    60_000,
+  );
+
+  test('a worker that is to end meanwhile ends, and the next one goes on', async () => {
+    const application = await local.addApplication('outage-end', CONFIG);
+    const first = application.startWorker({ AWS_ENDPOINT_URL_DYNAMODB: proxy.url });
+    await until('results', async () => (await application.results()).length > 4);
+    proxy.harm('hang', 1);
+    await until('it says so', () => first.said('sign of life not given, trying again').length > 0);
+    expect(await first.kill('SIGTERM')).toBe(0);
+    proxy.heal();
+    const second = application.startWorker();
+    await untilDone(application, Date.now());
+    expect(await second.kill('SIGTERM')).toBe(0);
+    const { ours, reference } = await compareWithReference(local, application);
+    expect(ours).toEqual(reference);
+  }, 60_000);
+});
+
+describe('a table that cannot be used', () => {
+  const startWorker = async (name: string, config: Record<string, unknown>) => {
+    const needed = { streamNames: ['front'], sageMakerEndpoint: 'local-detector', kdsStreamName: 'none' };
+    await local.putParameter(name, { ...needed, ...config });
+    return local.startWorker({ CONFIG_PARAMETER: name });
+  };
+
+  async function createTable(TableName: string, key: string): Promise<void> {
+    await local.dynamoDb.send(
+      new CreateTableCommand({
+        TableName,
+        BillingMode: 'PAY_PER_REQUEST',
+        KeySchema: [{ AttributeName: key, KeyType: 'HASH' }],
+        AttributeDefinitions: [{ AttributeName: key, AttributeType: 'S' }],
+      }),
+    );
+  }
+
+  test('another key: named, exit 2', async () => {
+    await createTable('people', 'name');
+    const worker = await startWorker('wrong-key', { leaseTable: 'people' });
+    expect(await worker.ended).toBe(2);
+    expect(worker.stderr()).toContain(
+      'DynamoDB table "people" has the key name HASH; a lease table has leaseKey HASH',
+    );
+  });
+
+  test('no index of the owners: named, exit 2', async () => {
+    await createTable('plain', 'leaseKey');
+    const worker = await startWorker('no-index', { leaseTable: 'plain' });
+    expect(await worker.ended).toBe(2);
+    expect(worker.stderr()).toContain(
+      'DynamoDB table "plain" needs the global secondary index "leaseOwner" with the key leaseOwner HASH',
+    );
+  });
+
+  test("another application's: refused with the names, exit 2, and that one goes on", async () => {
+    const owner = await local.addApplication('owner', CONFIG);
+    const running = owner.startWorker();
+    await until('its leases', async () => (await owner.leases()).size === 2);
+    const worker = await startWorker('/team/second', { leaseTable: 'owner' });
+    expect(await worker.ended).toBe(2);
+    expect(worker.stderr()).toContain(
+      'DynamoDB table "owner" is the lease table of the application "owner"; "second" needs one of its own: set "leaseTable"',
+    );
+    expect(await running.kill('SIGTERM')).toBe(0);
+  });
+
+  test('none, and it is not to be created: named, exit 2', async () => {
+    const worker = await startWorker('missing', { createLeaseTable: false });
+    expect(await worker.ended).toBe(2);
+    expect(worker.stderr()).toContain(
+      'DynamoDB table "missing" does not exist; create it, or set "createLeaseTable" to true',
+    );
+    expect((await local.leases('missing')).size).toBe(0);
+  });
+});
