@@ -40,10 +40,6 @@ export function errorMessage(error: unknown): string {
   return isError(error) ? error.message || error.name : String(error);
 }
 
-export function isAbortError(error: unknown): boolean {
-  return isError(error) && error.name === 'AbortError';
-}
-
 /** Makes a `switch` over a union exhaustive at compile time. */
 export function assertNever(value: never): never {
   throw new Error(`Unexpected value: ${JSON.stringify(value)}`);

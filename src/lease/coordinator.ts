@@ -1,18 +1,21 @@
 import { setMaxListeners } from 'node:events';
-import { type Clock, NEVER } from '../core/clock.ts';
-import { errorMessage, errorName } from '../core/errors.ts';
+import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import { Answers, HAND_OVER } from './answers.ts';
 import type { Sharer } from './assign.ts';
+import { depart } from './departure.ts';
 import type { Holding } from './holding.ts';
 import { Holdings } from './holdings.ts';
 import { SYNC_LEASE_KEY } from './keys.ts';
 import type { Lease } from './lease.ts';
 import { Membership, pauseUnless } from './membership.ts';
+import { paceOf } from './pace.ts';
 import { LeaseRequests } from './requests.ts';
 import type { LeaseTable } from './table.ts';
+import type { TableProblems } from './table-problems.ts';
 import { LeaseTaker } from './taker.ts';
+import { UnownedLeases } from './unowned.ts';
 import type { WorkerState } from './worker-item.ts';
 import type { WorkerTable } from './worker-table.ts';
 
@@ -24,18 +27,16 @@ export interface CoordinatorOptions {
   failoverTimeMillis: number;
   /** Starts the work on a lease that is held now. */
   hold: (lease: Lease) => Holding;
+  problems: TableProblems;
   clock: Clock;
   log: Logger;
   metrics: Metrics;
 }
 
-/** In parts of the fail-over time. */
+/** In parts of the pace. */
 const ROUND = 1 / 3;
-/** Of a round that left something to others: it is looked at again. */
+/** After a round in which something remained for others: it is looked at again. */
 const SHORT_ROUND = 1 / 6;
-const LEAVE_POLL = 1 / 40;
-/** Of the release itself, at the end: what is in flight must be done before. */
-const RELEASE = 1 / 2;
 
 /**
  * Holds this worker's share of the leases: takes those without an owner, asks for those that others have too many of,
@@ -48,15 +49,18 @@ export class LeaseCoordinator {
   readonly #requests: LeaseRequests;
   readonly #answers: Answers;
   readonly #taker: LeaseTaker;
+  readonly #unowned: UnownedLeases;
   #isLeaving = false;
   #wake = new AbortController();
+  #roundEnd = new AbortController();
   #rounding: Promise<unknown> = Promise.resolve();
-  /** The members at the last look: a change of them does not wait for the next round. */
-  #members = '';
+  /** The last look at the members: a change of them does not wait for the next round. */
+  #seen = '';
 
   constructor(options: CoordinatorOptions) {
     const { leases: table, workers, ...common } = options;
     this.#options = options;
+    this.#unowned = new UnownedLeases(common);
     const isValid = () => this.#membership.isValid();
     this.#holdings = new Holdings({
       ...common,
@@ -69,13 +73,16 @@ export class LeaseCoordinator {
       table: workers,
       state: () => this.#state(),
       onObserved: () => this.#observed(),
-      onExpired: () => void this.#holdings.loseAll(),
+      onExpired: () => this.#expired(),
     });
     this.#requests = new LeaseRequests({
       ...common,
       table,
       isValid,
+      mayRetire: () => this.#holdings.has(SYNC_LEASE_KEY),
+      unowned: this.#unowned,
       onAsked: () => this.#membership.announce(),
+      onDone: () => this.wake(),
       onTaken: (lease) => this.#holdings.add(lease),
     });
     this.#answers = new Answers({
@@ -89,6 +96,7 @@ export class LeaseCoordinator {
       table,
       membership: this.#membership,
       holdings: this.#holdings,
+      unowned: this.#unowned,
       isAskedFor: (leaseKey) => this.#requests.pending.has(leaseKey),
     });
   }
@@ -106,7 +114,7 @@ export class LeaseCoordinator {
   async run(signal: AbortSignal): Promise<void> {
     // One for each request that is under way.
     setMaxListeners(0, signal);
-    await Promise.all([this.#membership.run(signal), this.#takeInRounds(signal)]);
+    await Promise.all([this.#membership.run(signal), this.#requests.run(signal), this.#takeInRounds(signal)]);
     await this.#holdings.loseAll();
   }
 
@@ -116,8 +124,8 @@ export class LeaseCoordinator {
   }
 
   /** Asks the owner of a lease to retire it. */
-  askToRetire(leaseKey: string, owner: string, signal: AbortSignal): void {
-    this.#requests.ask(leaseKey, { owner, kind: 'RETIRE' }, signal);
+  askToRetire(leaseKey: string, owner: string): void {
+    this.#requests.ask(leaseKey, { owner, kind: 'RETIRE' });
   }
 
   /** Another worker has the lease. */
@@ -127,7 +135,7 @@ export class LeaseCoordinator {
 
   /** Lets a lease go that this worker can do nothing with, and leaves it to others for a while. */
   async letGo(leaseKey: string): Promise<void> {
-    this.#taker.avoid(leaseKey);
+    this.#unowned.avoid(leaseKey);
     if (await this.#holdings.handOver(leaseKey, { type: 'ANYBODY' }, HAND_OVER)) {
       this.#options.metrics.count('LeasesLetGo', leaseKey);
     }
@@ -140,63 +148,62 @@ export class LeaseCoordinator {
    * @param limitMillis for all of it
    */
   async leave(limitMillis: number): Promise<void> {
-    const { clock, failoverTimeMillis, workerId } = this.#options;
-    const endsAt = clock.monotonic() + limitMillis;
     this.#isLeaving = true;
+    this.#roundEnd.abort();
     this.#requests.withdrawAll();
-    await this.#holdings.handOver(SYNC_LEASE_KEY, { type: 'ANYBODY' }, { finishWaiting: false, millis: 0 });
-    this.#membership.announce();
-    // Long enough for the others to see that we leave, and for us to see what they ask for.
-    const patience = Math.min(limitMillis / 2, failoverTimeMillis / 2);
-    let left = this.#holdings.size;
-    for (let waitUntil = clock.monotonic() + patience; left > 0 && clock.monotonic() < waitUntil; ) {
-      if (!this.#sharers().some((sharer) => sharer.workerId !== workerId && !sharer.isLeaving)) break;
-      this.#membership.look();
-      await clock.sleep(failoverTimeMillis * LEAVE_POLL, NEVER);
-      if (this.#holdings.size < left) waitUntil = Math.min(endsAt, clock.monotonic() + patience);
-      left = this.#holdings.size;
-    }
-    // What a round under way has taken is let go, too.
-    await this.#rounding;
-    while (this.#holdings.size > 0) {
-      const millis = Math.max(0, endsAt - failoverTimeMillis * RELEASE - clock.monotonic());
-      const limits = { finishWaiting: false, millis };
-      const leases = this.#holdings.leases();
-      await Promise.all(
-        leases.map(({ leaseKey }) => this.#holdings.handOver(leaseKey, { type: 'ANYBODY' }, limits)),
-      );
-      if (this.#holdings.size > 0) await clock.sleep(failoverTimeMillis * LEAVE_POLL, NEVER);
-    }
-    this.#membership.leave();
+    const departure = {
+      ...this.#options,
+      holdings: this.#holdings,
+      membership: this.#membership,
+      hasOthers: () => this.#sharers().some(({ isLeaving }) => !isLeaving),
+      rounding: this.#rounding,
+    };
+    await depart(departure, limitMillis);
+  }
+
+  #expired(): void {
+    this.#roundEnd.abort();
+    // Whoever was asked may have forgotten us meanwhile: asked again, it has its time again.
+    this.#requests.withdrawAll();
+    void this.#holdings.loseAll();
   }
 
   async #takeInRounds(signal: AbortSignal): Promise<void> {
     const { clock, failoverTimeMillis } = this.#options;
     while (!signal.aborted) {
       this.#wake = new AbortController();
-      let isLeft = false;
+      let hasRemaining = false;
       try {
         if (this.#membership.isReady() && !this.#isLeaving) {
           const round = this.#round(signal);
           this.#rounding = round.catch(() => undefined);
-          isLeft = await round;
+          hasRemaining = await round;
         }
       } catch (error) {
         if (signal.aborted) return;
-        this.#report('leases cannot be taken, trying again', error);
-        isLeft = true;
+        if (!this.#roundEnd.signal.aborted) this.#options.problems.report('leases cannot be taken', error);
+        hasRemaining = true;
       }
-      await pauseUnless(clock, failoverTimeMillis * (isLeft ? SHORT_ROUND : ROUND), this.#wake, signal);
+      const pause = paceOf(failoverTimeMillis) * (hasRemaining ? SHORT_ROUND : ROUND);
+      await pauseUnless(clock, pause, this.#wake, signal);
     }
   }
 
-  /** @returns whether leases are left that another worker should take */
-  async #round(signal: AbortSignal): Promise<boolean> {
-    this.#requests.withdrawHopeless(this.#sharers());
-    const { isLeft, ...share } = await this.#taker.take(this.#sharers(), signal);
-    if (this.#isLeaving) return false;
-    await this.#requests.askForShare(share, () => this.#sharers(), signal);
-    return isLeft;
+  /** @returns whether leases remain that another worker should take */
+  async #round(runs: AbortSignal): Promise<boolean> {
+    this.#roundEnd = new AbortController();
+    const { signal } = this.#roundEnd;
+    setMaxListeners(0, signal);
+    const abort = () => this.#roundEnd.abort(runs.reason);
+    runs.addEventListener('abort', abort, { once: true });
+    try {
+      this.#requests.withdrawHopeless(this.#sharers());
+      const { hasRemaining, ...share } = await this.#taker.take(this.#sharers(), signal);
+      await this.#requests.askForShare(share, () => this.#sharers(), signal);
+      return hasRemaining;
+    } finally {
+      runs.removeEventListener('abort', abort);
+    }
   }
 
   #observed(): void {
@@ -206,8 +213,9 @@ export class LeaseCoordinator {
       .map(({ state, liveness }) => `${state.workerId} ${liveness === 'dead'} ${state.isLeaving}`)
       .sort()
       .join();
-    if (members !== this.#members) this.wake();
-    this.#members = members;
+    const seen = `${this.#membership.isReady()} ${members}`;
+    if (seen !== this.#seen) this.wake();
+    this.#seen = seen;
   }
 
   /** The workers that live, this one as it is now. Those that are late are not counted on. */
@@ -222,10 +230,5 @@ export class LeaseCoordinator {
   #state(): Pick<WorkerState, 'leaseCount' | 'isLeaving' | 'requests'> {
     const requests = new Map(this.#requests.pending);
     return { leaseCount: this.#holdings.streamCount, isLeaving: this.#isLeaving, requests };
-  }
-
-  #report(problem: string, error: unknown): void {
-    this.#options.metrics.count('LeaseTableErrors', null);
-    this.#options.log.error({ error: errorName(error) }, `${problem}: ${errorMessage(error)}`);
   }
 }

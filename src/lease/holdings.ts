@@ -1,11 +1,11 @@
-import { errorMessage, errorName } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { HandOverLimits, Holding } from './holding.ts';
-import { isStreamLease } from './keys.ts';
+import { isStreamLease, SYNC_LEASE_KEY } from './keys.ts';
 import type { Lease } from './lease.ts';
 import type { Successor } from './lease-writes.ts';
 import { LeaseLostError } from './table.ts';
+import type { TableProblems } from './table-problems.ts';
 
 export interface HoldingsOptions {
   /** Starts the work on a lease that is held now. */
@@ -16,6 +16,7 @@ export interface HoldingsOptions {
   canHold: (workerId: string) => boolean;
   /** Called when the number of leases has changed. */
   onChange: () => void;
+  problems: TableProblems;
   log: Logger;
   metrics: Metrics;
 }
@@ -49,8 +50,8 @@ export class Holdings {
 
   /** Hand-overs under way; to one worker, or all. */
   handOvers(successor?: string): number {
-    const under = [...this.#held.values()].filter(({ state }) => state === 'handingOver');
-    return under.filter((held) => successor === undefined || held.successor === successor).length;
+    const underWay = [...this.#held.values()].filter(({ state }) => state === 'handingOver');
+    return underWay.filter((held) => successor === undefined || held.successor === successor).length;
   }
 
   has(leaseKey: string): boolean {
@@ -68,7 +69,8 @@ export class Holdings {
   add(lease: Lease): void {
     const { leaseKey: streamName, leaseEpoch, start, checkpoint } = lease;
     if (this.#held.has(streamName) || !this.#options.isValid()) return;
-    this.#options.log.info({ streamName, leaseEpoch, start, checkpoint }, 'lease taken');
+    const details = streamName === SYNC_LEASE_KEY ? {} : { start, checkpoint };
+    this.#options.log.info({ streamName, leaseEpoch, ...details }, 'lease taken');
     this.#options.metrics.count('LeasesTaken', streamName);
     this.#held.set(streamName, { holding: this.#options.hold(lease), state: 'held', successor: null });
     this.#options.onChange();
@@ -80,7 +82,7 @@ export class Holdings {
     if (held?.state !== 'held') return false;
     held.state = 'handingOver';
     held.successor = successor.type === 'WORKER' ? successor.workerId : null;
-    const { canHold, log, metrics } = this.#options;
+    const { canHold, log, metrics, problems } = this.#options;
     const details = { streamName: leaseKey, successor: held.successor };
     let actual = successor;
     let isLetGo = false;
@@ -95,7 +97,7 @@ export class Holdings {
     } catch (error) {
       if (error instanceof LeaseLostError) this.#reportLost(leaseKey);
       // It is still ours in the table: the next round takes it again.
-      else log.error({ ...details, error: errorName(error) }, `lease not let go: ${errorMessage(error)}`);
+      else problems.report('lease not let go', error, leaseKey);
     }
     this.#forget(leaseKey, held);
     return isLetGo;
@@ -109,9 +111,15 @@ export class Holdings {
     await this.#end(leaseKey, held);
   }
 
-  /** Another worker may have any of the leases. */
+  /** Another worker may have any of the leases: whoever calls this says so. */
   async loseAll(): Promise<void> {
-    await Promise.all([...this.#held.keys()].map((leaseKey) => this.lose(leaseKey)));
+    const all = [...this.#held];
+    for (const [leaseKey, { state }] of all) {
+      if (state !== 'held') continue;
+      this.#options.metrics.count('LeasesLost', leaseKey);
+      this.#options.log.info({ streamName: leaseKey }, 'lease given up');
+    }
+    await Promise.all(all.map(([leaseKey, held]) => this.#end(leaseKey, held)));
   }
 
   async #end(leaseKey: string, held: Held): Promise<void> {
@@ -131,7 +139,7 @@ export class Holdings {
 
   #reportLost(streamName: string): void {
     this.#options.metrics.count('LeasesLost', streamName);
-    this.#options.log.error({ streamName }, 'lease lost: another worker has it, or may have it');
+    this.#options.log.error({ streamName }, 'lease lost: another worker has it');
   }
 }
 

@@ -1,12 +1,10 @@
 import type { Clock } from '../core/clock.ts';
-import { errorMessage, errorName } from '../core/errors.ts';
-import type { Logger } from '../core/log.ts';
-import type { Metrics } from '../core/metrics.ts';
 import { isTransientAwsError, retry } from '../core/retry.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { Lease } from './lease.ts';
 import type { Successor } from './lease-writes.ts';
 import { LeaseLostError, type LeaseTable } from './table.ts';
+import type { TableProblems } from './table-problems.ts';
 
 export interface LeaseKeeperOptions {
   table: Pick<LeaseTable, 'checkpoint' | 'release'>;
@@ -15,9 +13,8 @@ export interface LeaseKeeperOptions {
   /** How far everything is done, asked before each write. */
   checkpoint: () => Checkpoint | null;
   checkpointIntervalMillis: number;
+  problems: TableProblems;
   clock: Clock;
-  log: Logger;
-  metrics: Metrics;
 }
 
 const RELEASE_RETRIES = { attempts: Number.POSITIVE_INFINITY, baseDelayMillis: 100, maxDelayMillis: 1000 };
@@ -29,18 +26,16 @@ const RELEASE_RETRIES = { attempts: Number.POSITIVE_INFINITY, baseDelayMillis: 1
  */
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
-  readonly #log: Logger;
   #lease: Lease;
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
     this.#lease = options.lease;
-    this.#log = options.log.child({ streamName: options.lease.leaseKey });
   }
 
   /** Writes progress until `signal` aborts. @returns false if the lease turns out to be another worker's */
   async run(signal: AbortSignal): Promise<boolean> {
-    const { clock, checkpointIntervalMillis, metrics } = this.#options;
+    const { clock, checkpointIntervalMillis, problems } = this.#options;
     while (!signal.aborted) {
       await clock.sleep(checkpointIntervalMillis, signal).catch(() => undefined);
       if (signal.aborted) return true;
@@ -49,9 +44,7 @@ export class LeaseKeeper {
       } catch (error) {
         if (signal.aborted) return true;
         if (error instanceof LeaseLostError) return false;
-        metrics.count('LeaseTableErrors', null);
-        const problem = `checkpoint not written, trying again: ${errorMessage(error)}`;
-        this.#log.warn({ error: errorName(error) }, problem);
+        problems.report('checkpoint not written', error, this.#lease.leaseKey);
       }
     }
     return true;
@@ -63,17 +56,13 @@ export class LeaseKeeper {
    * @throws {LeaseLostError} if it was not ours any more
    */
   async release(successor: Successor, signal: AbortSignal): Promise<void> {
-    const { clock, metrics, table } = this.#options;
+    const { clock, problems, table } = this.#options;
     await retry(() => table.release(this.#lease, this.#progress(), successor, signal), {
       clock,
       signal,
       ...RELEASE_RETRIES,
       isRetryable: (error) => !(error instanceof LeaseLostError) && isTransientAwsError(error),
-      onRetry: (error) => {
-        metrics.count('LeaseTableErrors', null);
-        const problem = `lease not released, trying again: ${errorMessage(error)}`;
-        this.#log.warn({ error: errorName(error) }, problem);
-      },
+      onRetry: (error) => problems.report('lease not released', error, this.#lease.leaseKey),
     });
   }
 

@@ -61,6 +61,10 @@ const itemSchema = z
   .refine((item) => !isFragmentNumber(item.checkpoint) || item.checkpointTimestampMillis !== undefined, {
     path: ['checkpointTimestampMillis'],
     message: 'needed beside a fragment number',
+  })
+  .refine((item) => item.checkpoint !== AT_TIMESTAMP || item.startTimestampMillis !== undefined, {
+    path: ['startTimestampMillis'],
+    message: `needed beside ${AT_TIMESTAMP}`,
   });
 
 function isFragmentNumber(checkpoint: string): boolean {

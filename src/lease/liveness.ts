@@ -8,6 +8,8 @@ export interface ObservedWorker {
 
 /** Heartbeats come every third of the fail-over time; after two thirds of it one has been missed. */
 const LATE_FRACTION = 2 / 3;
+/** Between two looks at the workers. */
+const MAX_GAP_FRACTION = 1 / 2;
 
 /**
  * Tells which workers have died: those whose heartbeat has stood still for the fail-over time, by this process's own
@@ -16,6 +18,7 @@ const LATE_FRACTION = 2 / 3;
 export class Liveness {
   readonly #failoverTimeMillis: number;
   #seen = new Map<string, { state: WorkerState; since: number }>();
+  #observedAt = Number.NEGATIVE_INFINITY;
 
   constructor(failoverTimeMillis: number) {
     this.#failoverTimeMillis = failoverTimeMillis;
@@ -27,11 +30,15 @@ export class Liveness {
    */
   observe(states: readonly WorkerState[], now: number): void {
     const seen = new Map<string, { state: WorkerState; since: number }>();
+    // Whoever could not look for long has seen nobody give a sign of life: that is no death.
+    const isLate = now - this.#observedAt > this.#failoverTimeMillis * MAX_GAP_FRACTION;
+    this.#observedAt = now;
     for (const state of states) {
       const before = this.#seen.get(state.workerId);
       // A read of the index can be older than the one before.
       const isNew = before === undefined || state.heartbeat > before.state.heartbeat;
-      seen.set(state.workerId, isNew ? { state, since: now } : before);
+      const known = isNew ? { state, since: now } : before;
+      seen.set(state.workerId, isLate ? { ...known, since: now } : known);
     }
     this.#seen = seen;
   }

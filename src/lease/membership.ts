@@ -1,8 +1,9 @@
 import type { Clock } from '../core/clock.ts';
-import { errorMessage, errorName } from '../core/errors.ts';
+import { KvsInferenceError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import type { Metrics } from '../core/metrics.ts';
 import { Liveness, type ObservedWorker } from './liveness.ts';
+import { paceOf } from './pace.ts';
+import type { TableProblems } from './table-problems.ts';
 import type { WorkerState } from './worker-item.ts';
 import type { WorkerTable } from './worker-table.ts';
 
@@ -16,9 +17,9 @@ export interface MembershipOptions {
   onObserved: () => void;
   /** Called when this worker's own leases have expired, or may have: nothing may be published for them any more. */
   onExpired: () => void;
+  problems: TableProblems;
   clock: Clock;
   log: Logger;
-  metrics: Metrics;
 }
 
 /** Signs of life in a fail-over time. */
@@ -27,6 +28,8 @@ const HEARTBEATS = 3;
  * Looks at the others in a fail-over time: cheap, and what a death, a request or a departure waits for at the most.
  */
 const OBSERVATIONS = 9;
+/** More of them look at each other less often. */
+const FEW_WORKERS = 50;
 /** A worker gives up its leases this much before the others take them: clocks run at slightly different rates. */
 const VALID_FRACTION = 0.9;
 
@@ -66,15 +69,19 @@ export class Membership {
     return this.#liveness.workers(this.#options.clock.monotonic());
   }
 
-  /** Looks whether a worker is dead indeed: what the index said may be old. */
+  /**
+   * Looks whether a worker that looks dead is: what the index said may be old.
+   *
+   * @throws {KvsInferenceError} INVALID_LEASE if its item cannot be read: then nobody knows
+   */
   async isDead(workerId: string, signal: AbortSignal): Promise<boolean> {
+    const known = this.workers().find(({ state }) => state.workerId === workerId);
+    if (known?.liveness !== 'dead') return false;
     const observedAt = this.#options.clock.monotonic();
     const state = await this.#options.table.get(workerId, signal);
     if (state === null) return true;
     this.#liveness.observeOne(state, observedAt);
-    return this.workers().some(
-      ({ state: known, liveness }) => known.workerId === workerId && liveness === 'dead',
-    );
+    return state.heartbeat === known.state.heartbeat;
   }
 
   /** Gives the next sign of life at once, so that the others see what has changed. */
@@ -117,17 +124,17 @@ export class Membership {
       if (stamp >= this.#validUntil) this.#expire();
       this.#heartbeat += 1;
       const own = { ...state(), workerId, heartbeat: this.#heartbeat };
-      const landed = await this.#tried('sign of life not given', signal, () =>
-        table.beat(own, clock.now(), signal),
-      );
+      const landed = await this.#tried('sign of life not given', signal, async () => {
+        if (!(await table.beat(own, clock.now(), signal))) await this.#catchUp(signal);
+      });
       if (landed) this.#renew(own, stamp);
-      const pause = failoverTimeMillis / HEARTBEATS / (landed ? 1 : HEARTBEATS);
+      const pause = landed ? failoverTimeMillis / HEARTBEATS : paceOf(failoverTimeMillis) / OBSERVATIONS;
       await pauseUnless(clock, pause, this.#beatSoon, signal);
     }
   }
 
   async #observe(signal: AbortSignal): Promise<void> {
-    const { clock, failoverTimeMillis, table, onObserved } = this.#options;
+    const { clock, table, onObserved } = this.#options;
     while (!signal.aborted) {
       this.#observeSoon = new AbortController();
       const observedAt = clock.monotonic();
@@ -139,9 +146,17 @@ export class Membership {
       onObserved();
       const toNextDeath = this.#liveness.millisToNextDeath(clock.monotonic());
       // Rounded up: a timer that is early by a fraction of a millisecond would find nobody dead.
-      const pause = Math.min(failoverTimeMillis / OBSERVATIONS, Math.ceil(toNextDeath) + 1);
+      const pause = Math.min(this.#observationInterval(), Math.ceil(toNextDeath) + 1);
       await pauseUnless(clock, pause, this.#observeSoon, signal);
     }
+  }
+
+  /** Each look reads all workers: where they are many, they look less often, or it would cost by their square. */
+  #observationInterval(): number {
+    const { failoverTimeMillis } = this.#options;
+    const times = Math.max(1, this.workers().length / FEW_WORKERS);
+    const interval = (paceOf(failoverTimeMillis) / OBSERVATIONS) * times;
+    return Math.min(interval, failoverTimeMillis / HEARTBEATS);
   }
 
   async #watchValidity(signal: AbortSignal): Promise<void> {
@@ -153,8 +168,18 @@ export class Membership {
     }
   }
 
+  /** Our item has a later sign of life than ours: somebody else has written it. */
+  async #catchUp(signal: AbortSignal): Promise<never> {
+    const { table, workerId } = this.#options;
+    const heartbeat = (await table.get(workerId, signal))?.heartbeat ?? 0;
+    this.#heartbeat = Math.max(this.#heartbeat, heartbeat);
+    throw new KvsInferenceError('HEARTBEAT', `the item has sign of life ${heartbeat} already`);
+  }
+
   #renew(own: WorkerState, stamp: number): void {
     const { failoverTimeMillis, log, onObserved } = this.#options;
+    // Leases that were not ours for a moment are not ours again because of a late answer.
+    if (!this.isValid()) this.#expire();
     this.#validUntil = Math.max(this.#validUntil, stamp + failoverTimeMillis * VALID_FRACTION);
     this.#liveness.observeOne(own, stamp);
     if (this.#isMember || !this.isValid()) return;
@@ -177,8 +202,7 @@ export class Membership {
       return true;
     } catch (error) {
       if (signal.aborted) return false;
-      this.#options.metrics.count('LeaseTableErrors', null);
-      this.#options.log.warn({ error: errorName(error) }, `${problem}, trying again: ${errorMessage(error)}`);
+      this.#options.problems.report(problem, error);
       return false;
     }
   }

@@ -1,11 +1,13 @@
 import type { Clock } from '../core/clock.ts';
-import { errorMessage, errorName } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import type { Metrics } from '../core/metrics.ts';
 import { hopelessRequests, type Share, type Sharer } from './assign.ts';
 import { isStreamLease } from './keys.ts';
 import type { Lease } from './lease.ts';
+import { pauseUnless } from './membership.ts';
+import { paceOf } from './pace.ts';
 import { LeaseLostError, type LeaseTable } from './table.ts';
+import type { TableProblems } from './table-problems.ts';
+import type { UnownedLeases } from './unowned.ts';
 import type { LeaseRequest } from './worker-item.ts';
 
 export interface LeaseRequestsOptions {
@@ -14,21 +16,29 @@ export interface LeaseRequestsOptions {
   failoverTimeMillis: number;
   /** Whether this worker may hold leases now. */
   isValid: () => boolean;
+  /** Whether this worker holds the lease for synchronization: only then may it have leases retired. */
+  mayRetire: () => boolean;
+  /** Leases that this worker does not want for now, or that cannot be read. */
+  unowned: Pick<UnownedLeases, 'isAvoided' | 'setUnreadable'>;
   /** Called when there are new requests, which the others have to see. */
   onAsked: () => void;
+  /** Called when nothing is asked for any more: there may be room for more. */
+  onDone: () => void;
   /** Called with each lease that was handed over to this worker, or that it took because it was not. */
   onTaken: (lease: Lease) => void;
+  problems: TableProblems;
   clock: Clock;
   log: Logger;
-  metrics: Metrics;
 }
 
 /** An owner that has not answered by then loses the lease. */
 const LIMIT_MILLIS = 30_000;
-/** Requests that a worker has at a time. */
+/** Requests of each kind that a worker has at a time. */
 const MAX_REQUESTS = 25;
-/** How often the table is asked in a fail-over time whether the owner has answered. */
+/** How often the table is asked in a fail-over time, or in ten seconds, whether the owner has answered. */
 const POLLS = 40;
+/** Woken before by a request. */
+const IDLE_MILLIS = 60_000;
 
 interface PendingRequest extends LeaseRequest {
   readonly since: number;
@@ -41,7 +51,7 @@ interface PendingRequest extends LeaseRequest {
 export class LeaseRequests {
   readonly #options: LeaseRequestsOptions;
   readonly #pending = new Map<string, PendingRequest>();
-  #isPolling = false;
+  #wake = new AbortController();
 
   constructor(options: LeaseRequestsOptions) {
     this.#options = options;
@@ -52,13 +62,13 @@ export class LeaseRequests {
     return this.#pending;
   }
 
-  /** Asks for a lease, if that is not done yet and there is room. Polls until `signal` aborts. */
-  ask(leaseKey: string, request: LeaseRequest, signal: AbortSignal): void {
-    if (this.#pending.has(leaseKey) || this.#pending.size >= MAX_REQUESTS) return;
+  /** Asks for a lease, if that is not done yet and there is room. */
+  ask(leaseKey: string, request: LeaseRequest): void {
+    if (this.#pending.has(leaseKey) || this.#count(request.kind) >= MAX_REQUESTS) return;
     this.#pending.set(leaseKey, { ...request, since: this.#options.clock.monotonic() });
     this.#options.log.info({ streamName: leaseKey, ...request }, 'lease asked for');
     this.#options.onAsked();
-    void this.#poll(signal);
+    this.#wake.abort();
   }
 
   /** Asks for this worker's share, and not for what nobody would give. */
@@ -67,14 +77,15 @@ export class LeaseRequests {
     sharers: () => readonly Sharer[],
     signal: AbortSignal,
   ): Promise<void> {
-    const handOvers = [...this.#pending].filter(([, { kind }]) => kind === 'HAND_OVER');
-    for (const [leaseKey] of handOvers.slice(handOvers.length - withdraw)) this.#pending.delete(leaseKey);
+    const handOvers = [...this.#pending].filter(([, { kind }]) => kind === 'HAND_OVER').reverse();
+    for (const [leaseKey] of handOvers.slice(0, withdraw)) this.#pending.delete(leaseKey);
     for (const { owner, skip, count } of ask) {
       const keys = (await this.#options.table.keysOf(owner, signal)).filter(isStreamLease).sort();
       const asked = new Set(sharers().flatMap(({ requests }) => [...requests.keys()]));
-      const askable = keys.filter((leaseKey) => !asked.has(leaseKey));
-      for (const leaseKey of askable.slice(skip, skip + count)) {
-        this.ask(leaseKey, { owner, kind: 'HAND_OVER' }, signal);
+      const isAskable = (leaseKey: string) =>
+        !asked.has(leaseKey) && !this.#options.unowned.isAvoided(leaseKey);
+      for (const leaseKey of keys.filter(isAskable).slice(skip, skip + count)) {
+        this.ask(leaseKey, { owner, kind: 'HAND_OVER' });
       }
     }
     this.withdrawHopeless(sharers());
@@ -91,35 +102,47 @@ export class LeaseRequests {
     this.#pending.clear();
   }
 
-  async #poll(signal: AbortSignal): Promise<void> {
-    if (this.#isPolling) return;
-    this.#isPolling = true;
-    const { clock, failoverTimeMillis, isValid, log, metrics, table } = this.#options;
-    while (this.#pending.size > 0 && !signal.aborted) {
-      try {
-        const keys = [...this.#pending.keys()];
-        const leases = new Map((await table.get(keys, signal)).map((lease) => [lease.leaseKey, lease]));
-        // What comes while we are none of the workers is found later, among our own leases.
-        if (isValid()) for (const key of keys) await this.#check(key, leases.get(key), signal);
-      } catch (error) {
-        if (signal.aborted) break;
-        metrics.count('LeaseTableErrors', null);
-        const problem = `leases asked for cannot be read, trying again: ${errorMessage(error)}`;
-        log.warn({ error: errorName(error) }, problem);
-      }
-      await clock.sleep(failoverTimeMillis / POLLS, signal).catch(() => undefined);
+  /** Looks after the requests until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, failoverTimeMillis } = this.#options;
+    while (!signal.aborted) {
+      this.#wake = new AbortController();
+      if (this.#pending.size > 0) await this.#checkAll(signal);
+      const pause = this.#pending.size > 0 ? paceOf(failoverTimeMillis) / POLLS : IDLE_MILLIS;
+      await pauseUnless(clock, pause, this.#wake, signal);
     }
-    this.#isPolling = false;
+  }
+
+  async #checkAll(signal: AbortSignal): Promise<void> {
+    const { isValid, mayRetire, onDone, problems, table } = this.#options;
+    for (const [leaseKey, { kind }] of this.#pending) {
+      if (kind === 'RETIRE' && !mayRetire()) this.#pending.delete(leaseKey);
+    }
+    try {
+      const keys = [...this.#pending.keys()];
+      const leases = new Map((await table.get(keys, signal)).map((lease) => [lease.leaseKey, lease]));
+      // What comes while we are none of the workers is found later, among our own leases.
+      if (isValid()) for (const key of keys) await this.#check(key, leases.get(key), signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      problems.report('leases asked for cannot be read', error);
+    }
+    if (this.#pending.size === 0) onDone();
+  }
+
+  #count(kind: LeaseRequest['kind']): number {
+    return [...this.#pending.values()].filter((request) => request.kind === kind).length;
   }
 
   async #check(leaseKey: string, lease: Lease | undefined, signal: AbortSignal): Promise<void> {
-    const { clock, log, onTaken, table, workerId } = this.#options;
+    const { clock, log, onTaken, table, unowned, workerId } = this.#options;
     const request = this.#pending.get(leaseKey);
     if (request === undefined) return;
     const isOurs = request.kind === 'HAND_OVER' && lease?.leaseOwner === workerId;
     if (lease === undefined || lease.leaseOwner !== request.owner || isOurs) {
       this.#pending.delete(leaseKey);
-      if (isOurs && lease !== undefined) onTaken(lease);
+      if (lease === undefined) unowned.setUnreadable(leaseKey);
+      else if (isOurs) onTaken(lease);
       return;
     }
     if (clock.monotonic() - request.since < LIMIT_MILLIS) return;

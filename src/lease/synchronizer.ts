@@ -1,27 +1,29 @@
 import type { Clock } from '../core/clock.ts';
 import { concurrently } from '../core/concurrently.ts';
-import { assertNever, errorMessage, errorName } from '../core/errors.ts';
+import { assertNever } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Lease, StartPosition } from './lease.ts';
 import type { ObservedWorker } from './liveness.ts';
 import { reconcile, type Step, type WantedStream } from './reconcile.ts';
 import type { LeaseTable } from './table.ts';
+import type { TableProblems } from './table-problems.ts';
 import type { WorkerTable } from './worker-table.ts';
 
 export interface SynchronizerOptions {
   leases: Pick<LeaseTable, 'scan' | 'create' | 'free' | 'nameStream' | 'delete'>;
-  workers: Pick<WorkerTable, 'get' | 'remove'>;
+  workers: Pick<WorkerTable, 'exists' | 'remove'>;
   /** The streams that there are to be leases for. */
   discover: (signal: AbortSignal) => Promise<{ streams: readonly WantedStream[]; isComplete: boolean }>;
   /** Where a stream without a checkpoint starts. */
   startPosition: () => StartPosition;
   observed: () => readonly ObservedWorker[];
   /** Asks the owner of a lease to retire it. */
-  askToRetire: (leaseKey: string, owner: string, signal: AbortSignal) => void;
+  askToRetire: (leaseKey: string, owner: string) => void;
   /** Called when leases have become free. */
   onFreed: () => void;
   intervalMillis: number;
+  problems: TableProblems;
   clock: Clock;
   log: Logger;
   metrics: Metrics;
@@ -37,6 +39,8 @@ const CONCURRENCY = 20;
 /** What the holder of the lease for synchronization does: keeps the set of leases in step with the streams. */
 export class Synchronizer {
   readonly #options: SynchronizerOptions;
+  /** Owners without an item at the last round. */
+  #missing: ReadonlySet<string> = new Set();
   /** Monotonic, by worker id. */
   #deadSince = new Map<string, number>();
 
@@ -46,7 +50,7 @@ export class Synchronizer {
 
   /** Runs until `signal` aborts. A failed round is counted, logged and tried again. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, intervalMillis, log, metrics } = this.#options;
+    const { clock, intervalMillis, metrics, problems } = this.#options;
     while (!signal.aborted) {
       let isDone = false;
       const startedAt = clock.monotonic();
@@ -56,18 +60,16 @@ export class Synchronizer {
         metrics.observe('LeaseSyncTime', null, Math.round(clock.monotonic() - startedAt));
       } catch (error) {
         if (signal.aborted) return;
-        metrics.count('LeaseTableErrors', null);
-        const problem = `leases not synchronized, trying again: ${errorMessage(error)}`;
-        log.error({ error: errorName(error) }, problem);
+        problems.report('leases not synchronized', error);
       }
       const pause = isDone ? intervalMillis : Math.min(intervalMillis, SOON_MILLIS);
       await clock.sleep(pause, signal).catch(() => undefined);
     }
   }
 
-  /** @returns whether the leases are in step now */
+  /** @returns whether there is nothing to be looked at again soon */
   async #synchronize(signal: AbortSignal): Promise<boolean> {
-    const { clock, discover, leases: table, metrics, observed, onFreed } = this.#options;
+    const { clock, discover, leases: table, metrics, observed, onFreed, problems } = this.#options;
     const { streams, isComplete } = await discover(signal);
     const leases = await table.scan(signal);
     const workers = observed();
@@ -76,7 +78,17 @@ export class Synchronizer {
     const nowMillis = clock.now();
     const isWorker = (workerId: string) => !gone.has(workerId);
     const steps = reconcile({ streams, isComplete, leases, isWorker, nowMillis });
-    await concurrently(steps, CONCURRENCY, (step) => this.#take(step, signal));
+    let failures = 0;
+    await concurrently(steps, CONCURRENCY, async (step) => {
+      try {
+        await this.#take(step, signal);
+      } catch (error) {
+        // The others are taken all the same.
+        signal.throwIfAborted();
+        failures += 1;
+        problems.report('lease not synchronized', error);
+      }
+    });
     await this.#forgetWorkers(workers, leases, signal);
     metrics.observe('LeaseTotal', null, streams.length);
     metrics.observe(
@@ -91,7 +103,7 @@ export class Synchronizer {
     ) {
       onFreed();
     }
-    return isComplete && !steps.some(({ type }) => type === 'RETIRE');
+    return failures === 0 && this.#missing.size === gone.size && !steps.some(({ type }) => type === 'RETIRE');
   }
 
   async #take(step: Step, signal: AbortSignal): Promise<void> {
@@ -124,7 +136,7 @@ export class Synchronizer {
         break;
       }
       case 'RETIRE':
-        if (step.lease.leaseOwner !== null) askToRetire(streamName, step.lease.leaseOwner, signal);
+        if (step.lease.leaseOwner !== null) askToRetire(streamName, step.lease.leaseOwner);
         else if (await table.free(step.lease, { retiredAtMillis: clock.now() }, signal)) {
           log.info({ streamName, checkpoint: step.lease.checkpoint }, 'lease retired');
         }
@@ -138,25 +150,28 @@ export class Synchronizer {
         }
         break;
       case 'FORGET':
-        await table.delete(step.lease, signal);
-        log.info({ streamName }, 'retired lease deleted after a day');
+        if (await table.delete(step.lease, signal)) {
+          log.info({ streamName }, 'retired lease deleted after a day');
+        }
         break;
       default:
         assertNever(step);
     }
   }
 
-  /** Owners without an item: they have left, or were forgotten. */
+  /** Owners without an item, now and at the last round: they have left, or were forgotten. */
   async #goneOwners(
     leases: readonly Lease[],
     known: ReadonlySet<string>,
     signal: AbortSignal,
   ): Promise<Set<string>> {
     const owners = new Set(leases.map(({ leaseOwner }) => leaseOwner).filter((owner) => owner !== null));
-    const gone = new Set<string>();
+    const missing = new Set<string>();
     for (const owner of owners) {
-      if (!known.has(owner) && (await this.#options.workers.get(owner, signal)) === null) gone.add(owner);
+      if (!known.has(owner) && !(await this.#options.workers.exists(owner, signal))) missing.add(owner);
     }
+    const gone = new Set([...missing].filter((owner) => this.#missing.has(owner)));
+    this.#missing = missing;
     return gone;
   }
 
@@ -174,8 +189,9 @@ export class Synchronizer {
     for (const worker of dead) {
       if (now - since(worker) < FORGET_MILLIS) continue;
       const { workerId, heartbeat } = worker.state;
-      await this.#options.workers.remove(workerId, heartbeat, signal);
-      this.#options.log.info({ deadWorker: workerId }, 'dead worker forgotten');
+      if (await this.#options.workers.remove(workerId, heartbeat, signal)) {
+        this.#options.log.info({ deadWorker: workerId }, 'dead worker forgotten');
+      }
     }
   }
 }

@@ -21,7 +21,7 @@ export const OWNER_INDEX = 'leaseOwner';
 const MAX_BATCH_KEYS = 100;
 
 export interface TableClientOptions {
-  /** Must not retry by itself: what retries here counts and logs. */
+  /** Should not retry by itself: whoever asks decides what is worth it. */
   dynamoDb: Pick<DynamoDBClient, 'send'>;
   tableName: string;
   /** Of one request, milliseconds. */

@@ -12,6 +12,8 @@ export interface TableSetupOptions extends TableClientOptions {
   create: boolean;
   /** One table serves one application. */
   applicationName: string;
+  /** Is told why it takes long. */
+  onTrouble: (problem: string) => void;
 }
 
 const TABLE_POLL_MILLIS = 200;
@@ -26,7 +28,8 @@ const FEW_RETRIES = { ...RETRIES, attempts: 3 };
  * @throws {KvsInferenceError} LEASE_TABLE if it cannot be asked
  */
 export async function setUpTable(options: TableSetupOptions, signal: AbortSignal): Promise<TableClient> {
-  const { clock, tableName, create } = options;
+  const { clock, tableName, create, onTrouble } = options;
+  let status: string | undefined;
   while (true) {
     const table = await persistently(options, 'described', signal, (limited) => describe(options, limited));
     if (table === null && !create) {
@@ -40,6 +43,10 @@ export async function setUpTable(options: TableSetupOptions, signal: AbortSignal
       checkKeys(table, tableName);
       break;
     }
+    if (table !== null && table.TableStatus !== status) {
+      onTrouble(`DynamoDB table "${tableName}" cannot be used yet: it is ${table.TableStatus}`);
+    }
+    status = table?.TableStatus;
     await clock.sleep(TABLE_POLL_MILLIS, signal);
   }
   const client = new TableClient(options);
@@ -129,14 +136,14 @@ function isUsable({ TableStatus, GlobalSecondaryIndexes = [] }: TableDescription
 }
 
 function checkKeys(table: TableDescription, tableName: string): void {
-  const keys = describeKeys(table.KeySchema);
+  const keys = describeKeys(table.KeySchema, table);
   if (keys !== 'leaseKey HASH') {
     throw new UsageError(
       `DynamoDB table "${tableName}" has the key ${keys}; a lease table has leaseKey HASH`,
     );
   }
   const index = table.GlobalSecondaryIndexes?.find(({ IndexName }) => IndexName === OWNER_INDEX);
-  const indexKeys = describeKeys(index?.KeySchema);
+  const indexKeys = describeKeys(index?.KeySchema, table);
   const { ProjectionType, NonKeyAttributes = [] } = index?.Projection ?? {};
   const isComplete =
     ProjectionType === 'ALL' || WORKER_ATTRIBUTES.every((attribute) => NonKeyAttributes.includes(attribute));
@@ -150,8 +157,16 @@ function checkKeys(table: TableDescription, tableName: string): void {
   );
 }
 
-function describeKeys(schema: TableDescription['KeySchema']): string {
-  return (schema ?? []).map((key) => `${key.AttributeName} ${key.KeyType}`).join(', ') || '(none)';
+/** `leaseKey HASH`, or `leaseKey HASH of type N` for what is no text. */
+function describeKeys(
+  schema: TableDescription['KeySchema'],
+  { AttributeDefinitions = [] }: TableDescription,
+): string {
+  const keys = (schema ?? []).map(({ AttributeName, KeyType }) => {
+    const type = AttributeDefinitions.find((definition) => definition.AttributeName === AttributeName);
+    return `${AttributeName} ${KeyType}${type?.AttributeType === 'S' ? '' : ` of type ${type?.AttributeType}`}`;
+  });
+  return keys.join(', ') || '(none)';
 }
 
 /** The lease for synchronization is created once, and tells whose table this is. */
@@ -179,19 +194,25 @@ function checkApplication(item: LeaseItem, applicationName: string, tableName: s
 
 /** At start: one throttled call must not end the worker. */
 async function persistently<T>(
-  { clock, tableName, requestTimeoutMillis }: TableClientOptions,
+  options: TableClientOptions & Partial<Pick<TableSetupOptions, 'onTrouble'>>,
   what: string,
   signal: AbortSignal,
   call: (signal: AbortSignal) => Promise<T>,
   retries = RETRIES,
 ): Promise<T> {
+  const { clock, tableName, requestTimeoutMillis, onTrouble } = options;
+  const problem = (error: unknown) =>
+    `DynamoDB table "${tableName}" cannot be ${what}: ${errorName(error)}: ${errorMessage(error)}`;
   try {
-    const isRetryable = (error: unknown) => !(error instanceof UsageError) && isTransientAwsError(error);
-    const limited = () => withTimeout(clock, requestTimeoutMillis, signal, call);
-    return await retry(limited, { clock, signal, ...retries, isRetryable });
+    return await retry(() => withTimeout(clock, requestTimeoutMillis, signal, call), {
+      clock,
+      signal,
+      ...retries,
+      isRetryable: (error) => !(error instanceof UsageError) && isTransientAwsError(error),
+      onRetry: (error) => onTrouble?.(`${problem(error)}; trying again`),
+    });
   } catch (error) {
     if (signal.aborted || error instanceof UsageError) throw error;
-    const problem = `DynamoDB table "${tableName}" cannot be ${what}: ${errorName(error)}: ${errorMessage(error)}`;
-    throw new KvsInferenceError('LEASE_TABLE', problem, { cause: error });
+    throw new KvsInferenceError('LEASE_TABLE', problem(error), { cause: error });
   }
 }

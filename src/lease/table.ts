@@ -115,7 +115,11 @@ export class LeaseTable {
    * @returns false if it was taken or changed meanwhile
    */
   async free(seen: Lease, change: Change, signal: AbortSignal): Promise<boolean> {
-    return await this.#client.update(seen.leaseKey, freeWrite(seen, change), signal);
+    if (await this.#client.update(seen.leaseKey, freeWrite(seen, change), signal)) return true;
+    const [now] = await this.get([seen.leaseKey], signal);
+    if (now?.leaseOwner !== null || now.leaseEpoch !== seen.leaseEpoch + 1) return false;
+    const isReset = change.start === undefined || now.checkpoint === null;
+    return isReset && now.retiredAtMillis === (change.retiredAtMillis ?? null);
   }
 
   /** Notes the ARN of a lease that has none; touches nothing that its owner writes. */
@@ -131,10 +135,10 @@ export class LeaseTable {
     );
   }
 
-  /** Forgets a lease that nobody has taken since `seen` was read. */
-  async delete(seen: Lease, signal: AbortSignal): Promise<void> {
+  /** Forgets a lease that nobody has taken since `seen` was read. @returns whether it was forgotten */
+  async delete(seen: Lease, signal: AbortSignal): Promise<boolean> {
     const condition = { ConditionExpression: AS_SEEN, ExpressionAttributeValues: seenValues(seen) };
-    await this.#client.delete(seen.leaseKey, condition, signal);
+    return await this.#client.delete(seen.leaseKey, condition, signal);
   }
 
   #parse(items: readonly LeaseItem[]): Lease[] {

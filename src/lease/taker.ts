@@ -1,103 +1,91 @@
-import type { Clock } from '../core/clock.ts';
 import { concurrently } from '../core/concurrently.ts';
-import { errorMessage, errorName } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import type { Metrics } from '../core/metrics.ts';
 import { type Share, type Sharer, shareOf } from './assign.ts';
 import type { Holdings } from './holdings.ts';
-import { FREE, isStreamLease, SYNC_LEASE_KEY } from './keys.ts';
+import { FREE, SYNC_LEASE_KEY } from './keys.ts';
 import type { Lease } from './lease.ts';
 import type { Membership } from './membership.ts';
 import { LeaseLostError, type LeaseTable } from './table.ts';
+import type { TableProblems } from './table-problems.ts';
+import type { UnownedLeases } from './unowned.ts';
 
 export interface LeaseTakerOptions {
   table: Pick<LeaseTable, 'get' | 'keysOf' | 'take'>;
   membership: Pick<Membership, 'workers' | 'isDead'>;
   holdings: Holdings;
+  unowned: UnownedLeases;
   /** Whether a lease is asked for: then it comes another way. */
   isAskedFor: (leaseKey: string) => boolean;
   workerId: string;
-  failoverTimeMillis: number;
-  clock: Clock;
+  problems: TableProblems;
   log: Logger;
-  metrics: Metrics;
 }
 
 /** Requests at a time. */
 const CONCURRENCY = 20;
-/** Parts of the fail-over time after which a lease that another worker should have taken is anybody's. */
-const OVERDUE = { dead: 1 / 6, free: 1 / 3 };
-/** A lease that nothing could be read for is left to others for this many fail-over times. */
-const AVOID = 3;
-
-interface Unowned {
-  readonly since: number;
-  readonly reason: keyof typeof OVERDUE;
-}
-
 /** Takes leases without an owner: this worker's share of them, and those that nobody else takes. */
 export class LeaseTaker {
   readonly #options: LeaseTakerOptions;
-  /** Since when each has been seen without an owner, by the monotonic clock. */
-  #unowned = new Map<string, Unowned>();
-  readonly #avoided = new Map<string, number>();
-
   constructor(options: LeaseTakerOptions) {
     this.#options = options;
-  }
-
-  /** Leaves a lease to others for a while, if there are any. */
-  avoid(leaseKey: string): void {
-    const { clock, failoverTimeMillis } = this.#options;
-    this.#avoided.set(leaseKey, clock.monotonic() + failoverTimeMillis * AVOID);
   }
 
   /**
    * One round.
    *
    * @param sharers the workers that live, this one included
-   * @returns what is to be asked from others, and whether leases are left that another worker should take
+   * @returns what is to be asked from others, and whether leases remain that another worker should take
    */
   async take(
     sharers: readonly Sharer[],
     signal: AbortSignal,
-  ): Promise<Pick<Share, 'ask' | 'withdraw'> & { isLeft: boolean }> {
-    const { holdings, membership, table, workerId } = this.#options;
-    const dead = membership.workers().filter(({ liveness }) => liveness === 'dead');
+  ): Promise<Pick<Share, 'ask' | 'withdraw'> & { hasRemaining: boolean }> {
+    const { holdings, membership, table, unowned, workerId } = this.#options;
+    const lookDead = membership.workers().filter(({ liveness }) => liveness === 'dead');
     const [own, free, ...ofDead] = await Promise.all([
       table.keysOf(workerId, signal),
       table.keysOf(FREE, signal),
-      ...dead.map(({ state }) => this.#keysOfDead(state.workerId, signal)),
+      ...lookDead.map(({ state }) => this.#keysOfDead(state.workerId, signal)),
     ]);
     await this.#checkOwn(own, signal);
-    this.#note(free, ofDead.flat());
-    const owners = new Set(dead.map(({ state }) => state.workerId));
+    const dead = ofDead.filter((owner) => owner !== null);
+    const isNotHeld = (leaseKey: string) => !holdings.has(leaseKey);
+    unowned.note({
+      free: free.filter(isNotHeld),
+      dead: dead.flatMap(({ leaseKeys }) => leaseKeys).filter(isNotHeld),
+    });
 
-    const unowned = [...this.#unowned.keys()].filter(isStreamLease).sort();
-    const share = shareOf(workerId, sharers, unowned.length);
-    const mine = unowned.slice(share.take.from, share.take.to);
-    const wanted = new Set([...mine, ...unowned.filter((key) => this.#isOverdue(key))]);
+    const streams = unowned.streams();
+    const share = shareOf(workerId, sharers, streams.length);
+    const mine = streams.slice(share.take.from, share.take.to);
+    const wanted = new Set([...mine, ...streams.filter((leaseKey) => unowned.isOverdue(leaseKey))]);
     // Anybody may hold the lease for synchronization; so that not all try, the first does.
     const isFirst = sharers.every((sharer) => sharer.isLeaving || sharer.workerId >= workerId);
-    if (this.#unowned.has(SYNC_LEASE_KEY) && (isFirst || this.#isOverdue(SYNC_LEASE_KEY))) {
+    if (unowned.has(SYNC_LEASE_KEY) && (isFirst || unowned.isOverdue(SYNC_LEASE_KEY))) {
       wanted.add(SYNC_LEASE_KEY);
     }
-    if (sharers.length > 1) for (const key of this.#avoidedNow()) wanted.delete(key);
-    await this.#takeAll([...wanted], owners, signal);
-    const isLeft = [...this.#unowned.keys()].some((leaseKey) => !holdings.has(leaseKey));
-    return { ask: share.ask, withdraw: share.withdraw, isLeft };
+    // Where there are no others, it is tried again here.
+    const hasOthers = sharers.length > 1;
+    const keys = [...wanted].filter((leaseKey) => !hasOthers || !unowned.isAvoided(leaseKey));
+    await this.#takeAll(keys, new Set(dead.map((owner) => owner.workerId)), signal);
+    return { ask: share.ask, withdraw: share.withdraw, hasRemaining: unowned.size > 0 };
   }
 
-  /** What the index says of a worker that is dead indeed. */
-  async #keysOfDead(workerId: string, signal: AbortSignal): Promise<string[]> {
-    const { membership, table } = this.#options;
+  /** What the index says of a worker that is dead indeed; null for one that may live, and where nothing is its own. */
+  async #keysOfDead(
+    workerId: string,
+    signal: AbortSignal,
+  ): Promise<{ workerId: string; leaseKeys: string[] } | null> {
+    const { membership, problems, table } = this.#options;
     try {
-      const keys = await table.keysOf(workerId, signal);
-      return keys.length > 0 && (await membership.isDead(workerId, signal)) ? keys : [];
+      const leaseKeys = await table.keysOf(workerId, signal);
+      if (leaseKeys.length === 0 || !(await membership.isDead(workerId, signal))) return null;
+      return { workerId, leaseKeys };
     } catch (error) {
       // The round goes on with what could be read.
-      this.#report({ deadWorker: workerId }, 'leases of a dead worker not read', error, signal);
-      return [];
+      signal.throwIfAborted();
+      problems.report('leases of a dead worker not read', error);
+      return null;
     }
   }
 
@@ -126,63 +114,39 @@ export class LeaseTaker {
     });
   }
 
-  #note(free: readonly string[], ofDead: readonly string[]): void {
-    const now = this.#options.clock.monotonic();
-    const before = this.#unowned;
-    this.#unowned = new Map();
-    for (const reason of ['free', 'dead'] as const) {
-      for (const key of reason === 'free' ? free : ofDead) {
-        if (!this.#options.holdings.has(key))
-          this.#unowned.set(key, before.get(key) ?? { since: now, reason });
-      }
-    }
-  }
-
-  #isOverdue(leaseKey: string): boolean {
-    const unowned = this.#unowned.get(leaseKey);
-    if (unowned === undefined) return false;
-    const { clock, failoverTimeMillis } = this.#options;
-    return clock.monotonic() - unowned.since >= failoverTimeMillis * OVERDUE[unowned.reason];
-  }
-
-  #avoidedNow(): string[] {
-    const now = this.#options.clock.monotonic();
-    for (const [key, until] of this.#avoided) if (until <= now) this.#avoided.delete(key);
-    return [...this.#avoided.keys()];
-  }
-
   async #takeAll(
     keys: readonly string[],
     deadWorkers: ReadonlySet<string>,
     signal: AbortSignal,
   ): Promise<void> {
-    const leases = await this.#options.table.get(keys, signal);
+    const { holdings, table, unowned } = this.#options;
+    const leases = await table.get(keys, signal);
+    const read = new Set(leases.map(({ leaseKey }) => leaseKey));
+    for (const leaseKey of keys) if (!read.has(leaseKey)) unowned.setUnreadable(leaseKey);
     await concurrently(leases, CONCURRENCY, async (lease) => {
-      const { leaseOwner, retiredAtMillis } = lease;
+      // This worker leaves, or is none any more.
+      signal.throwIfAborted();
+      const { leaseKey, leaseOwner, retiredAtMillis } = lease;
       const isFree = leaseOwner === null && retiredAtMillis === null;
       if (isFree || (leaseOwner !== null && deadWorkers.has(leaseOwner))) await this.#takeOne(lease, signal);
+      else unowned.remove(leaseKey);
+      if (holdings.has(leaseKey)) unowned.remove(leaseKey);
     });
   }
 
   async #takeOne(seen: Lease, signal: AbortSignal): Promise<void> {
-    const { holdings, log, table, workerId } = this.#options;
+    const { holdings, log, problems, table, unowned, workerId } = this.#options;
     try {
       holdings.add(await table.take(seen, workerId, signal));
     } catch (error) {
       if (error instanceof LeaseLostError) {
         log.info({ streamName: seen.leaseKey }, 'lease taken by another worker first');
+        unowned.remove(seen.leaseKey);
         return;
       }
       // The others are taken all the same.
-      this.#report({ streamName: seen.leaseKey }, 'lease not taken', error, signal);
+      signal.throwIfAborted();
+      problems.report('lease not taken', error, seen.leaseKey);
     }
-  }
-
-  /** The next round tries again. @throws what `signal` aborts with */
-  #report(details: Record<string, string>, problem: string, error: unknown, signal: AbortSignal): void {
-    signal.throwIfAborted();
-    this.#options.metrics.count('LeaseTableErrors', null);
-    const line = `${problem}, trying again: ${errorMessage(error)}`;
-    this.#options.log.warn({ ...details, error: errorName(error) }, line);
   }
 }

@@ -14,11 +14,11 @@ export class WorkerTable {
     this.#onInvalid = options.onInvalid;
   }
 
-  /** Writes a sign of life. One that comes after a later one changes nothing. */
-  async beat(state: WorkerState, timestampMillis: number, signal: AbortSignal): Promise<void> {
+  /** Writes a sign of life. One that comes after a later one changes nothing. @returns whether it was written */
+  async beat(state: WorkerState, timestampMillis: number, signal: AbortSignal): Promise<boolean> {
     const { leaseKey: _, ...item } = workerItem(state, timestampMillis);
     const names = Object.keys(item);
-    await this.#client.update(
+    return await this.#client.update(
       workerKey(state.workerId),
       {
         UpdateExpression: `SET ${names.map((name) => `${name} = :${name}`).join(', ')}`,
@@ -36,19 +36,28 @@ export class WorkerTable {
     return (await this.#client.query(WORKERS, signal)).flatMap((item) => this.#parse(item));
   }
 
-  /** A worker as it is now; null if it has gone. */
+  /**
+   * A worker as it is now; null if it has gone.
+   *
+   * @throws {KvsInferenceError} INVALID_LEASE
+   */
   async get(workerId: string, signal: AbortSignal): Promise<WorkerState | null> {
     const item = await this.#client.get(workerKey(workerId), signal);
-    return item === null ? null : (this.#parse(item)[0] ?? null);
+    return item === null ? null : parseWorker(item);
   }
 
-  /** Forgets a worker, if it has given no sign of life after this one. */
-  async remove(workerId: string, heartbeat: number, signal: AbortSignal): Promise<void> {
+  /** Whether a worker has an item, be it one that cannot be read. */
+  async exists(workerId: string, signal: AbortSignal): Promise<boolean> {
+    return (await this.#client.get(workerKey(workerId), signal)) !== null;
+  }
+
+  /** Forgets a worker, if it has given no sign of life after this one. @returns whether it was forgotten */
+  async remove(workerId: string, heartbeat: number, signal: AbortSignal): Promise<boolean> {
     const condition = {
       ConditionExpression: 'heartbeat <= :heartbeat',
       ExpressionAttributeValues: { ':heartbeat': { N: String(heartbeat) } },
     };
-    await this.#client.delete(workerKey(workerId), condition, signal);
+    return await this.#client.delete(workerKey(workerId), condition, signal);
   }
 
   #parse(item: LeaseItem): WorkerState[] {

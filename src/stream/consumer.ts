@@ -9,7 +9,7 @@ import { FragmentReader, type FragmentReaderOptions, InStreamError } from './fra
 import { type Ending, fallbackPosition, readPosition, resumeDelay } from './resume.ts';
 import type { SampledFrame, StreamFragment } from './sampled-frame.ts';
 import type { MediaSource, ReadPosition } from './source.ts';
-import { UnreadableFragments } from './unreadable.ts';
+import { mayBeUnreadable, UnreadableFragments } from './unreadable.ts';
 
 /** The in-stream error of a fragment that is no longer stored. */
 const FRAGMENT_NOT_FOUND = '4000';
@@ -58,7 +58,8 @@ export class StreamConsumer {
   /**
    * For how long the stream could not be read, monotonic milliseconds; 0 while a frame waits for its place. A
    * complete fragment, the clean end of a body (all that an idle camera gives) and an error that the service answers
-   * are progress; connections that fail, are cut or give nothing are none.
+   * are progress, and so is a fragment that may be unreadable, as it is skipped in the end; connections that fail,
+   * are cut or give nothing are none.
    */
   get stalledMillis(): number {
     return this.#isSubmitting ? 0 : this.#options.clock.monotonic() - this.#progressMonotonic;
@@ -67,7 +68,7 @@ export class StreamConsumer {
   /** Runs until `signal` aborts; then resolves, with the connection closed. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, metrics, streamName, tenure } = this.#options;
-    // Frames are refused when the tenure drains, which is right before the signal aborts.
+    // Frames are refused when the tenure drains.
     const isOver = () => signal.aborted || tenure.draining.aborted;
     while (!isOver()) {
       const ending = await this.#read(signal, isOver);
@@ -202,9 +203,12 @@ export class StreamConsumer {
 
   /** A stored fragment that cannot be read must not stop the stream for ever: in the end it is a gap. */
   #skipIfUnreadable({ fragmentNumber }: StreamFragment, error: unknown): void {
-    if (!this.#unreadable.shouldSkip(fragmentNumber, error, this.#options.clock.monotonic())) return;
-    this.#reader.skipOpenFragment();
+    if (!mayBeUnreadable(error)) return;
+    // No other worker could read it either.
     this.#markProgress();
+    if (this.#unreadable.shouldSkip(fragmentNumber, error, this.#options.clock.monotonic())) {
+      this.#reader.skipOpenFragment();
+    }
   }
 }
 

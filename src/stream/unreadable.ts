@@ -4,7 +4,17 @@ import { MatroskaError } from '../matroska/error.ts';
 /** How often a fragment is read that cannot be read to its end. */
 const MAX_READINGS = 3;
 /** Endings that come with every reading of a fragment whose bytes hide its end. Its producer may only be slow, too. */
-const ENDLESS: ReadonlySet<string> = new Set(['FRAGMENT_CUT', 'NO_FRAGMENT']);
+const ENDLESS: ReadonlySet<string> = new Set(['FRAGMENT_CUT', 'NO_FRAGMENT', 'SILENT']);
+
+/** Whether these bytes can never be read. */
+function isCorrupt(error: unknown): boolean {
+  return error instanceof MatroskaError || errorName(error) === 'NO_TRAILING_TAGS';
+}
+
+/** Whether what has ended the reading of a fragment may be its own fault. */
+export function mayBeUnreadable(error: unknown): boolean {
+  return isCorrupt(error) || ENDLESS.has(errorName(error));
+}
 
 /** Decides when a stored fragment that cannot be read is to be skipped. */
 export class UnreadableFragments {
@@ -20,8 +30,7 @@ export class UnreadableFragments {
 
   /** @param error what has ended the reading of this fragment; not each is its fault */
   shouldSkip(fragmentNumber: string, error: unknown, nowMonotonic: number): boolean {
-    const isCorrupt = error instanceof MatroskaError || errorName(error) === 'NO_TRAILING_TAGS';
-    if (!isCorrupt && !ENDLESS.has(errorName(error))) return false;
+    if (!mayBeUnreadable(error)) return false;
     if (fragmentNumber !== this.#fragmentNumber) {
       this.#fragmentNumber = fragmentNumber;
       this.#readings = 0;
@@ -29,6 +38,6 @@ export class UnreadableFragments {
     }
     this.#readings += 1;
     if (this.#readings < MAX_READINGS) return false;
-    return isCorrupt || nowMonotonic - this.#sinceMonotonic >= this.#patienceMillis;
+    return isCorrupt(error) || nowMonotonic - this.#sinceMonotonic >= this.#patienceMillis;
   }
 }

@@ -23,6 +23,11 @@ export function createClients(options: { invocations: number }) {
   const clients = {
     ssm: new SSMClient(control),
     dynamoDb: new DynamoDBClient(once),
+    // Signs of life do not queue for a socket behind a thousand checkpoints.
+    heartbeats: new DynamoDBClient({
+      ...once,
+      requestHandler: handler({ requestTimeout: REQUEST_TIMEOUT_MILLIS }),
+    }),
     kinesisVideo: new KinesisVideoClient(once),
     tagging: new ResourceGroupsTaggingAPIClient(once),
     // HTTP/1.1, as everywhere: the SDK's default for Kinesis is HTTP/2, which local servers do not speak.

@@ -5,12 +5,12 @@ import type { Metrics } from '../core/metrics.ts';
 import type { Discovery } from '../discovery/discovered-stream.ts';
 import { LeaseCoordinator } from '../lease/coordinator.ts';
 import type { Holding } from '../lease/holding.ts';
-import { InvalidItems } from '../lease/invalid-items.ts';
 import { SYNC_LEASE_KEY } from '../lease/keys.ts';
 import type { Lease, StartPosition } from '../lease/lease.ts';
 import { Synchronizer } from '../lease/synchronizer.ts';
 import { LeaseTable } from '../lease/table.ts';
 import type { TableClient } from '../lease/table-client.ts';
+import { TableProblems } from '../lease/table-problems.ts';
 import { WorkerTable } from '../lease/worker-table.ts';
 import { StreamWorker, type StreamWorkerOptions } from './stream-worker.ts';
 import { SyncWorker } from './sync-worker.ts';
@@ -20,6 +20,8 @@ export interface FleetOptions {
   /** Fresh in each process. */
   workerId: string;
   client: TableClient;
+  /** With connections of its own: signs of life must not wait for others. */
+  heartbeatClient: TableClient;
   discover: (signal: AbortSignal) => Promise<Discovery>;
   source: StreamWorkerOptions['source'];
   submit: StreamWorkerOptions['submit'];
@@ -34,19 +36,22 @@ export class Fleet {
   readonly #leases: LeaseTable;
   readonly #workers: WorkerTable;
   readonly #coordinator: LeaseCoordinator;
+  readonly #problems: TableProblems;
 
   constructor(options: FleetOptions) {
-    const { client, config, clock, log, metrics, workerId } = options;
+    const { client, heartbeatClient, config, clock, log, metrics, workerId } = options;
     this.#options = options;
-    const onInvalid = new InvalidItems({ clock, log, metrics }).report;
+    this.#problems = new TableProblems({ clock, log, metrics });
+    const onInvalid = this.#problems.reportItem;
     this.#leases = new LeaseTable({ client, onInvalid });
-    this.#workers = new WorkerTable({ client, onInvalid });
+    this.#workers = new WorkerTable({ client: heartbeatClient, onInvalid });
     this.#coordinator = new LeaseCoordinator({
       leases: this.#leases,
       workers: this.#workers,
       workerId,
       failoverTimeMillis: config.failoverTimeInMilli,
       hold: (lease) => this.#hold(lease),
+      problems: this.#problems,
       clock,
       log,
       metrics,
@@ -76,6 +81,7 @@ export class Fleet {
     const coordinator = this.#coordinator;
     return new StreamWorker({
       ...this.#options,
+      problems: this.#problems,
       lease,
       table: this.#leases,
       startPosition: () => this.#startPosition(),
@@ -89,15 +95,17 @@ export class Fleet {
     const coordinator = this.#coordinator;
     const synchronizer = new Synchronizer({
       ...this.#options,
+      problems: this.#problems,
       leases: this.#leases,
       workers: this.#workers,
       startPosition: () => this.#startPosition(),
       observed: () => coordinator.membership.workers(),
-      askToRetire: (leaseKey, owner, signal) => coordinator.askToRetire(leaseKey, owner, signal),
+      askToRetire: (leaseKey, owner) => coordinator.askToRetire(leaseKey, owner),
       onFreed: () => coordinator.wake(),
       intervalMillis: this.#options.config.leaseSyncIntervalInMilli,
     });
-    return new SyncWorker({ lease, table: this.#leases, synchronizer });
+    const { clock } = this.#options;
+    return new SyncWorker({ lease, table: this.#leases, synchronizer, problems: this.#problems, clock });
   }
 
   #startPosition(): StartPosition {

@@ -8,6 +8,7 @@ import { LeaseKeeper } from '../lease/keeper.ts';
 import type { Lease, StartPosition } from '../lease/lease.ts';
 import type { Successor } from '../lease/lease-writes.ts';
 import { LeaseLostError, type LeaseTable } from '../lease/table.ts';
+import type { TableProblems } from '../lease/table-problems.ts';
 import { StreamConsumer, type StreamConsumerOptions } from '../stream/consumer.ts';
 import type { Tenure } from '../stream/sampled-frame.ts';
 import type { MediaSource } from '../stream/source.ts';
@@ -28,6 +29,7 @@ export interface StreamWorkerOptions {
   onLost: () => void;
   /** Called when nothing can be read although the stream may have video. */
   onStalled: () => void;
+  problems: TableProblems;
   clock: Clock;
   log: Logger;
   metrics: Metrics;

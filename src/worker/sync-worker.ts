@@ -1,29 +1,49 @@
 import { setMaxListeners } from 'node:events';
-import { NEVER } from '../core/clock.ts';
+import { type Clock, NEVER, withTimeout } from '../core/clock.ts';
 import type { Holding } from '../lease/holding.ts';
+import { LeaseKeeper } from '../lease/keeper.ts';
 import type { Lease } from '../lease/lease.ts';
 import type { Successor } from '../lease/lease-writes.ts';
 import type { Synchronizer } from '../lease/synchronizer.ts';
 import type { LeaseTable } from '../lease/table.ts';
+import type { TableProblems } from '../lease/table-problems.ts';
+
+export interface SyncWorkerOptions {
+  lease: Lease;
+  table: Pick<LeaseTable, 'checkpoint' | 'release'>;
+  synchronizer: Synchronizer;
+  problems: TableProblems;
+  clock: Clock;
+}
+
+const RELEASE_MILLIS = 5000;
 
 /** The held lease for synchronization. */
 export class SyncWorker implements Holding {
   readonly lease: Lease;
-  readonly #table: Pick<LeaseTable, 'release'>;
+  readonly #clock: Clock;
+  readonly #keeper: LeaseKeeper;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
 
-  constructor(options: { lease: Lease; table: Pick<LeaseTable, 'release'>; synchronizer: Synchronizer }) {
+  constructor({ synchronizer, ...options }: SyncWorkerOptions) {
     this.lease = options.lease;
-    this.#table = options.table;
+    this.#clock = options.clock;
+    this.#keeper = new LeaseKeeper({
+      ...options,
+      checkpoint: () => null,
+      checkpointIntervalMillis: Number.POSITIVE_INFINITY,
+    });
     // One for each request that is under way.
     setMaxListeners(0, this.#stop.signal);
-    this.#running = options.synchronizer.run(this.#stop.signal);
+    this.#running = synchronizer.run(this.#stop.signal);
   }
 
   async handOver(successor: () => Successor): Promise<void> {
     await this.end();
-    await this.#table.release(this.lease, null, successor(), NEVER);
+    await withTimeout(this.#clock, RELEASE_MILLIS, NEVER, (signal) =>
+      this.#keeper.release(successor(), signal),
+    );
   }
 
   async end(): Promise<void> {

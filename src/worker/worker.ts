@@ -8,6 +8,8 @@ import { Metrics } from '../core/metrics.ts';
 import { StreamDiscovery } from '../discovery/discovery.ts';
 import { SageMakerEndpoint } from '../inference/endpoint.ts';
 import { InferencePipeline } from '../inference/pipeline.ts';
+import { paceOf } from '../lease/pace.ts';
+import { TableClient } from '../lease/table-client.ts';
 import { setUpTable } from '../lease/table-setup.ts';
 import { resultRecord } from '../result/build.ts';
 import { ResultPublisher } from '../result/publisher.ts';
@@ -100,14 +102,18 @@ export class Worker {
    */
   async run(signal: AbortSignal): Promise<void> {
     const { clients, clock, config, parameterName } = this.#options;
+    const table = {
+      tableName: leaseTableName(config, parameterName),
+      requestTimeoutMillis: Math.round(paceOf(config.failoverTimeInMilli) / 3),
+      clock,
+    };
     const client = await setUpTable(
       {
+        ...table,
         dynamoDb: clients.dynamoDb,
-        tableName: leaseTableName(config, parameterName),
         create: config.createLeaseTable,
         applicationName: applicationName(parameterName),
-        requestTimeoutMillis: Math.round(config.failoverTimeInMilli / 3),
-        clock,
+        onTrouble: (problem) => this.#log.warn(problem),
       },
       signal,
     );
@@ -116,6 +122,7 @@ export class Worker {
       config,
       workerId: this.#workerId,
       client,
+      heartbeatClient: new TableClient({ ...table, dynamoDb: clients.heartbeats }),
       discover: (discoverySignal) => this.#discovery.discover(discoverySignal),
       source: this.#source,
       submit: (frame, submitSignal) => this.#pipeline.submit(frame, submitSignal),

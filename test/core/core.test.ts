@@ -1,6 +1,6 @@
 import { type Clock, systemClock, withTimeout } from '../../src/core/clock.ts';
 import { Closers } from '../../src/core/closers.ts';
-import { errorName, isAbortError, KvsInferenceError } from '../../src/core/errors.ts';
+import { errorName, KvsInferenceError } from '../../src/core/errors.ts';
 import { createLogger } from '../../src/core/log.ts';
 import { METRICS, type MetricName, Metrics } from '../../src/core/metrics.ts';
 import { fullJitter, retry } from '../../src/core/retry.ts';
@@ -96,7 +96,6 @@ test('an error is told by the name that says most', () => {
   expect(errorName(Object.assign(new Error('reset'), { code: 'ECONNRESET' }))).toBe('ECONNRESET');
   expect(errorName(new KvsInferenceError('TIMEOUT', 'late'))).toBe('TIMEOUT');
   expect(errorName('text')).toBe('Unknown');
-  expect(isAbortError(AbortSignal.abort().reason)).toBe(true);
 });
 
 test('a log line has no more of an error than name, message, code, cause and stack', () => {

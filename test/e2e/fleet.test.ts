@@ -142,8 +142,9 @@ test('a worker that was paused for long gives up what it had, and takes its shar
   );
   await untilAllPublish(application);
   paused.send('SIGCONT');
+  const givenUp = () => [...paused.said('lease given up'), ...paused.said('lease lost')];
   await until('it gives up', () =>
-    lost.every((name) => paused.said('lease lost').some(({ streamName }) => streamName === name)),
+    lost.every((name) => givenUp().some(({ streamName }) => streamName === name)),
   );
   await untilShared(application, [paused, other]);
   await untilAllPublish(application);

@@ -14,6 +14,7 @@ const livenessOf = (liveness: Liveness, now: number) =>
 test('a worker is dead when its heartbeat has stood still for the fail-over time', () => {
   const liveness = new Liveness(9000);
   liveness.observe([state(1)], 0);
+  liveness.observe([state(1)], 3000);
   expect(livenessOf(liveness, 5999)).toEqual({ one: 'live' });
   liveness.observe([state(1)], 6000);
   expect(livenessOf(liveness, 6000)).toEqual({ one: 'late' });
@@ -32,7 +33,7 @@ test('one that is seen for the first time is given its time', () => {
 test('an older reading of the index is no sign of life, and does not hide a newer one', () => {
   const liveness = new Liveness(9000);
   liveness.observe([state(5)], 0);
-  liveness.observe([state(4)], 5000);
+  liveness.observe([state(4)], 4000);
   expect(livenessOf(liveness, 9000)).toEqual({ one: 'dead' });
   liveness.observeOne(state(4), 9000);
   expect(livenessOf(liveness, 9000)).toEqual({ one: 'dead' });
@@ -54,4 +55,12 @@ test('the next death is foreseen', () => {
   liveness.observe([state(1), state(1, 'two')], 4000);
   expect(liveness.millisToNextDeath(5000)).toBe(4000);
   expect(liveness.millisToNextDeath(9500)).toBe(3500);
+});
+
+test('who could not look for long has seen nobody die', () => {
+  const liveness = new Liveness(9000);
+  liveness.observe([state(1)], 0);
+  liveness.observe([state(1)], 20_000);
+  expect(livenessOf(liveness, 28_999)).toEqual({ one: 'late' });
+  expect(livenessOf(liveness, 29_000)).toEqual({ one: 'dead' });
 });

@@ -1,5 +1,7 @@
 import type { Lease } from '../../src/lease/lease.ts';
 import { LeaseRequests } from '../../src/lease/requests.ts';
+import { TableProblems } from '../../src/lease/table-problems.ts';
+import { UnownedLeases } from '../../src/lease/unowned.ts';
 import type { LeaseRequest } from '../../src/lease/worker-item.ts';
 import { eventually } from '../support/eventually.ts';
 import { startLeaseTable } from '../support/lease-table.ts';
@@ -31,13 +33,17 @@ function requestsOf(workerId: string, isValid = () => true) {
     workerId,
     failoverTimeMillis: 40 * POLL_MILLIS,
     isValid,
+    mayRetire: () => true,
+    unowned: new UnownedLeases({ clock, failoverTimeMillis: 40 * POLL_MILLIS }),
     onAsked: () => undefined,
+    onDone: () => undefined,
     onTaken: (lease) => taken.push(lease),
+    problems: new TableProblems({ clock, ...observed }),
     clock,
     ...observed,
   });
-  const ask = (kind: LeaseRequest['kind'], owner = 'one') =>
-    requests.ask('front', { owner, kind }, stop.signal);
+  void requests.run(stop.signal);
+  const ask = (kind: LeaseRequest['kind'], owner = 'one') => requests.ask('front', { owner, kind });
   return { requests, taken, ask, lines: observed.lines };
 }
 
@@ -110,7 +116,7 @@ test('what comes while this worker is none is left to be found later', async () 
 test('at most twenty-five leases are asked for at a time', () => {
   const { requests } = requestsOf('two');
   for (let index = 0; index < 40; index += 1) {
-    requests.ask(`stream-${index}`, { owner: 'one', kind: 'HAND_OVER' }, stop.signal);
+    requests.ask(`stream-${index}`, { owner: 'one', kind: 'HAND_OVER' });
   }
   expect(requests.pending.size).toBe(25);
 });

@@ -50,6 +50,21 @@ test('a table that is missing and not to be created is named', async () => {
   });
 });
 
+test('a table whose key is no text is refused by name', async () => {
+  await local.dynamoDb.send(
+    new CreateTableCommand({
+      TableName: 'numbers',
+      AttributeDefinitions: [{ AttributeName: 'leaseKey', AttributeType: 'N' }],
+      KeySchema: [{ AttributeName: 'leaseKey', KeyType: 'HASH' }],
+      BillingMode: 'PAY_PER_REQUEST',
+    }),
+  );
+  await expect(local.setUp({ tableName: 'numbers' })).rejects.toMatchObject({
+    name: 'UsageError',
+    message: 'DynamoDB table "numbers" has the key leaseKey HASH of type N; a lease table has leaseKey HASH',
+  });
+});
+
 test('a table with another key is refused by name', async () => {
   await createTable('other', 'id');
   await expect(local.setUp({ tableName: 'other' })).rejects.toMatchObject({

@@ -16,6 +16,8 @@ export interface SimulatedDynamoDbOptions {
   createTableMillis?: number;
   /** Called with every change that lands. What it throws ends the run. */
   onWrite?: (write: Write) => void;
+  /** Called with every request that arrived, refused ones included, and what it has consumed. */
+  onRequest?: (call: Call, units: Units) => void;
 }
 
 /** What one machine has asked of one operation: requests that arrived, refused ones included. */
@@ -35,6 +37,7 @@ export class SimulatedDynamoDb {
   readonly #random: Random;
   readonly #policy: Policy;
   readonly #operations: Operations;
+  readonly #onRequest: (call: Call, units: Units) => void;
   readonly #usage = new Map<string, Usage>();
 
   constructor(options: SimulatedDynamoDbOptions) {
@@ -42,6 +45,7 @@ export class SimulatedDynamoDb {
     this.#time = time;
     this.#random = random;
     this.#policy = policy;
+    this.#onRequest = options.onRequest ?? (() => undefined);
     this.#operations = new Operations({
       time,
       indexDelayMillis: options.indexDelayMillis ?? (() => 0),
@@ -105,17 +109,26 @@ export class SimulatedDynamoDb {
   }
 
   #answer(call: Call, outcome: Outcome): object {
-    const usage = this.#usageOf(call);
-    usage.requests += 1;
-    const refusal = refusalOf(call, outcome);
-    if (refusal !== null && outcome !== 'FAILED_AFTER_EFFECT') return refusal;
+    const units: Units = { readRequestUnits: 0, writeRequestUnits: 0 };
     try {
-      const output = this.#operations.perform(call, usage);
+      const refusal = refusalOf(call, outcome);
+      if (refusal !== null && outcome !== 'FAILED_AFTER_EFFECT') return refusal;
+      const output = this.#operations.perform(call, units);
       return refusal ?? { ...output, $metadata: { httpStatusCode: 200 } };
     } catch (error) {
       if (error instanceof ServiceError) return error;
       throw error;
+    } finally {
+      this.#count(call, units);
     }
+  }
+
+  #count(call: Call, units: Units): void {
+    const usage = this.#usageOf(call);
+    usage.requests += 1;
+    usage.readRequestUnits += units.readRequestUnits;
+    usage.writeRequestUnits += units.writeRequestUnits;
+    this.#onRequest(call, units);
   }
 
   #usageOf({ machineId, operation }: Call): Usage {

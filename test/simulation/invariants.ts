@@ -14,6 +14,8 @@ export class WriteInvariants {
   /** Who wrote a checkpoint, by lease and epoch. */
   readonly #writers = new Map<string, string>();
   checkpoints = 0;
+  /** Leases that their owner has given to the worker that asked for them. */
+  handOvers = 0;
 
   check({ key, machineId, before, after }: Write): void {
     if (!isStreamLease(key) || before === null || after === null) return;
@@ -22,6 +24,7 @@ export class WriteInvariants {
     if (is.owner !== was.owner && !is.owner.startsWith('$') && is.epoch === was.epoch) {
       throw new InvariantError(`${key}: two owners in epoch ${is.epoch}`);
     }
+    if (was.owner === machineId && is.owner !== machineId && !is.owner.startsWith('$')) this.handOvers += 1;
     if (was.checkpoint === is.checkpoint) return;
     this.checkpoints += 1;
     if (fragmentOf(is.checkpoint) < fragmentOf(was.checkpoint)) {
@@ -116,7 +119,10 @@ export class TimeInvariants {
       .filter(({ machine, lease }) => machine.id === owner && lease.leaseEpoch === epoch);
     if (works.length > 1) throw new InvariantError(`${key}: worked on twice in epoch ${epoch}`);
     const isOwned = running.has(owner);
-    const unowned = Math.min(this.#unowned.since(key, now, !isOwned && !isExcused), now - readySince);
+    const unowned = Math.min(
+      this.#unowned.since(`${key} ${epoch}`, now, !isOwned && !isExcused),
+      now - readySince,
+    );
     const idle = this.#idle.since(`${key} ${epoch}`, now, isOwned && works.length === 0 && !isExcused);
     this.longestUnownedMillis = Math.max(this.longestUnownedMillis, unowned);
     const { unownedMillis, idleMillis } = this.#limits(now);

@@ -47,3 +47,14 @@ export class Random {
     return new Random(this.integer(0, 2 ** 32 - 1));
   }
 }
+
+/** Runs something that takes chance from `Math.random`, as the program does: the same for the same seed. */
+export async function withMathRandom<T>(random: Random, run: () => Promise<T>): Promise<T> {
+  const chance = Math.random;
+  Math.random = () => random.float();
+  try {
+    return await run();
+  } finally {
+    Math.random = chance;
+  }
+}

@@ -3,7 +3,8 @@ import { SimulatedDynamoDb } from './dynamo-db.ts';
 import { randomFaults } from './faults.ts';
 import { InvariantError, TimeInvariants, WriteInvariants } from './invariants.ts';
 import { Ledger } from './ledger.ts';
-import { Random } from './random.ts';
+import { Random, withMathRandom } from './random.ts';
+import { RunLog } from './run-log.ts';
 import { SimulatedStreams } from './streams.ts';
 import { VirtualTime } from './time.ts';
 import { SimulatedWorker } from './worker.ts';
@@ -30,11 +31,19 @@ export interface SimulationReport {
   pauses: number;
   outages: number;
   takes: number;
+  handOvers: number;
   checkpoints: number;
   published: number;
   repeats: number;
   longestUnownedMillis: number;
   requests: number;
+}
+
+export interface SimulationObserver {
+  /** Is given what the workers log. */
+  log?: RunLog;
+  /** Called every virtual second. */
+  onProgress?: (virtualMillis: number, totalMillis: number) => void;
 }
 
 /** Quiet after the trouble: for all that was lost to be taken again, and everything to be balanced. */
@@ -48,21 +57,14 @@ const CHECK_MILLIS = 1000;
  *
  * @throws {InvariantError} as soon as something is so that must not be
  */
-export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
-  const chance = Math.random;
+export async function simulate(
+  options: SimulationOptions,
+  { log = new RunLog(), onProgress = () => undefined }: SimulationObserver = {},
+): Promise<SimulationReport> {
   const random = new Random(options.seed);
-  const shipped = random.fork();
-  // The program's own jitter.
-  Math.random = () => shipped.float();
-  try {
-    const sim = new Simulation(options, random);
-    return await sim.run().catch((e) => {
-      (e as { lines?: unknown }).lines = sim.lines;
-      throw e;
-    });
-  } finally {
-    Math.random = chance;
-  }
+  return await withMathRandom(random.fork(), () =>
+    new Simulation(options, random, { log, onProgress }).run(),
+  );
 }
 
 class Simulation {
@@ -82,13 +84,14 @@ class Simulation {
   readonly #inferenceInterval = 3;
   #workers: SimulatedWorker[] = [];
   #error: unknown = null;
-  readonly #lines: string[] = [];
+  readonly #observer: Required<SimulationObserver>;
   #started = 0;
   #kills = 0;
   #terminations = 0;
   #pauses = 0;
 
-  constructor(options: SimulationOptions, random: Random) {
+  constructor(options: SimulationOptions, random: Random, observer: Required<SimulationObserver>) {
+    this.#observer = observer;
     const { failoverTimeInMilli, faultMillis, fragmentMillis, streams, troubleMillis } = options;
     this.#options = options;
     this.#random = random;
@@ -119,7 +122,8 @@ class Simulation {
       time: this.#time,
       random: random.fork(),
       policy: (request) => (request.now < faultMillis ? trouble(request) : quiet(request)),
-      indexDelayMillis: () => chance.exponential(100),
+      // Mostly at once, now and then seconds late.
+      indexDelayMillis: () => (chance.chance(0.01) ? chance.between(1000, 12_000) : chance.exponential(100)),
       onWrite: (write) => this.#writes.check(write),
     });
     this.#streams = new SimulatedStreams({
@@ -146,10 +150,6 @@ class Simulation {
     });
   }
 
-  get lines() {
-    return this.#lines;
-  }
-
   async run(): Promise<SimulationReport> {
     const { seed, troubleMillis, workers } = this.#options;
     for (let index = 0; index < workers; index += 1) {
@@ -160,7 +160,7 @@ class Simulation {
     await this.#runUntil(troubleMillis + SETTLING_MILLIS);
     const taken = this.#ledger.taken;
     this.#checkBalance();
-    await this.#runUntil(troubleMillis + SETTLING_MILLIS + STILL_MILLIS);
+    await this.#runUntil(this.#totalMillis);
     if (this.#ledger.taken !== taken)
       throw new InvariantError(`${this.#ledger.taken - taken} leases moved without cause`);
     this.#checkBalance();
@@ -175,12 +175,17 @@ class Simulation {
       pauses: this.#pauses,
       outages: this.#outages.length,
       takes: taken,
+      handOvers: this.#writes.handOvers,
       checkpoints: this.#writes.checkpoints,
       published: published.length,
       repeats: published.reduce((sum, count) => sum + count - 1, 0),
       longestUnownedMillis: Math.round(this.#invariants.longestUnownedMillis),
       requests: this.#dynamoDb.usage.reduce((sum, { requests }) => sum + requests, 0),
     };
+  }
+
+  get #totalMillis(): number {
+    return this.#options.troubleMillis + SETTLING_MILLIS + STILL_MILLIS;
   }
 
   async #runUntil(millis: number): Promise<void> {
@@ -207,8 +212,7 @@ class Simulation {
         ledger: this.#ledger,
         failoverTimeInMilli: this.#options.failoverTimeInMilli,
         inferenceInterval: this.#inferenceInterval,
-        onLine: (line) =>
-          this.#lines.push(JSON.stringify({ at: Math.round(this.#time.now), on: machine.id, ...line })),
+        onLine: (line) => this.#observer.log.add(this.#time.now, machine.id, line),
         onError: (error) => {
           if (errorName(error) === 'LEASE_TABLE') {
             machine.kill();
@@ -230,10 +234,8 @@ class Simulation {
       const running = this.#workers.filter(({ isRunning, isLeaving }) => isRunning && !isLeaving);
       if (running.length === 0) return;
       const victim = this.#random.pick(running);
-      const act = (what: string) =>
-        this.#lines.push(
-          JSON.stringify({ at: Math.round(this.#time.now), on: victim.machine.id, msg: what }),
-        );
+      const act = (msg: string) =>
+        this.#observer.log.add(this.#time.now, victim.machine.id, JSON.stringify({ msg }));
       const replaceAfter = this.#random.between(0, 30_000);
       switch (this.#random.pick(['KILL', 'KILL', 'TERMINATE', 'PAUSE', 'JOIN'] as const)) {
         case 'KILL':
@@ -267,6 +269,7 @@ class Simulation {
     this.#time.after(CHECK_MILLIS, () => {
       this.#scheduleCheck();
       const { now } = this.#time;
+      this.#observer.onProgress(now, this.#totalMillis);
       // After an outage everything has the time that it had before it.
       const isTableUp = !this.#outages.some(
         ({ fromMillis, toMillis }) => now >= fromMillis && now < toMillis + CHECK_MILLIS,

@@ -1,3 +1,4 @@
+import type { WantedStream } from '../../src/lease/reconcile.ts';
 import { frameId } from '../../src/stream/sampled-frame.ts';
 import type { ReadPosition, StreamReference } from '../../src/stream/source.ts';
 import { block, getMediaFragment } from '../support/matroska.ts';
@@ -10,13 +11,18 @@ export interface SimulatedStreamsOptions {
   count: number;
   /** True milliseconds between two fragments of a stream. */
   periodMillis: number;
+  /** No fragments come before this, true milliseconds; 0 unless told. */
+  fromMillis?: number;
   /** No fragments come after this, true milliseconds. */
   untilMillis: number;
+  /** I-frames that a fragment has at the most; 2 unless told. */
+  maxIFrames?: number;
   inferenceInterval: number;
 }
 
 interface SimulatedStream {
-  readonly phaseMillis: number;
+  /** When its first fragment begins, true milliseconds. */
+  readonly fromMillis: number;
   /** I-frames of each fragment. */
   readonly iFrames: readonly number[];
 }
@@ -30,18 +36,22 @@ export class SimulatedStreams {
   readonly #streams = new Map<string, SimulatedStream>();
 
   constructor(options: SimulatedStreamsOptions) {
-    const { count, periodMillis, random, untilMillis } = options;
+    const { count, fromMillis = 0, maxIFrames = 2, periodMillis, random, untilMillis } = options;
     this.#options = options;
     for (let index = 0; index < count; index += 1) {
-      const phaseMillis = random.between(0, periodMillis);
-      const fragments = Math.max(0, Math.floor((untilMillis - phaseMillis) / periodMillis));
-      const iFrames = Array.from({ length: fragments }, () => random.integer(0, 2));
-      this.#streams.set(`stream-${String(index).padStart(4, '0')}`, { phaseMillis, iFrames });
+      const firstMillis = fromMillis + random.between(0, periodMillis);
+      const fragments = Math.max(0, Math.floor((untilMillis - firstMillis) / periodMillis));
+      const iFrames = Array.from({ length: fragments }, () => random.integer(0, maxIFrames));
+      this.#streams.set(`stream-${String(index).padStart(4, '0')}`, { fromMillis: firstMillis, iFrames });
     }
   }
 
-  get names(): string[] {
-    return [...this.#streams.keys()];
+  /** What discovery finds. */
+  get wanted(): WantedStream[] {
+    return [...this.#streams.keys()].map((streamName) => ({
+      streamName,
+      streamArn: `arn:aws:kinesisvideo:us-east-1:123456789012:stream/${streamName}/${EPOCH_MILLIS}`,
+    }));
   }
 
   /** The id of every frame that is to be published, of all streams. */
@@ -80,10 +90,10 @@ export class SimulatedStreams {
     const { random, time, periodMillis } = this.#options;
     const stream = this.#streams.get(name);
     if (stream === undefined) throw Object.assign(new Error(name), { name: 'ResourceNotFoundException' });
-    const { iFrames, phaseMillis } = stream;
+    const { fromMillis, iFrames } = stream;
     let next = position.type === 'AFTER_FRAGMENT' ? indexOf(position.fragmentNumber) + 1 : 0;
     for (let left = random.integer(1, 40); left > 0; left -= 1, next += 1) {
-      const storedAt = phaseMillis + (next + 1) * periodMillis;
+      const storedAt = fromMillis + (next + 1) * periodMillis;
       // As the service does: a body with nothing to send ends after three seconds.
       const hasMore = next < iFrames.length;
       const wait = hasMore ? storedAt - time.now : IDLE_MILLIS;

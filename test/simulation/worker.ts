@@ -7,6 +7,7 @@ import { SYNC_LEASE_KEY } from '../../src/lease/keys.ts';
 import type { Lease } from '../../src/lease/lease.ts';
 import { Synchronizer } from '../../src/lease/synchronizer.ts';
 import { LeaseTable } from '../../src/lease/table.ts';
+import { TableProblems } from '../../src/lease/table-problems.ts';
 import { setUpTable } from '../../src/lease/table-setup.ts';
 import { WorkerTable } from '../../src/lease/worker-table.ts';
 import type { SampledFrame } from '../../src/stream/sampled-frame.ts';
@@ -29,8 +30,8 @@ export interface SimulatedWorkerOptions {
   ledger: Ledger;
   failoverTimeInMilli: number;
   inferenceInterval: number;
-  /** Is handed the lines of its log. */
-  onLine: (line: Record<string, unknown>) => void;
+  /** Is handed the lines of its log, each one JSON object. */
+  onLine: (line: string) => void;
   /** Is handed what must not happen. */
   onError: (error: unknown) => void;
 }
@@ -47,6 +48,7 @@ export class SimulatedWorker {
   readonly #options: SimulatedWorkerOptions;
   readonly #end = new AbortController();
   #coordinator: LeaseCoordinator | null = null;
+  #metrics: Metrics | null = null;
   #isLeaving = false;
   #readySince = Number.POSITIVE_INFINITY;
   isGone = false;
@@ -82,6 +84,11 @@ export class SimulatedWorker {
     return this.#readySince;
   }
 
+  /** Logs its metrics since the last call. */
+  flushMetrics(): void {
+    this.#metrics?.flush();
+  }
+
   /** As SIGTERM does. */
   terminate(): void {
     this.#isLeaving = true;
@@ -90,18 +97,17 @@ export class SimulatedWorker {
 
   async #run(): Promise<void> {
     const { dynamoDb, failoverTimeInMilli, inferenceInterval, ledger, machine, streams } = this.#options;
-    const { onLine } = this.#options;
-    const log = createLogger('info', { write: (line) => onLine(JSON.parse(line)) });
-    const common = {
-      clock: machine,
-      log,
-      metrics: new Metrics({ log, clock: machine, appName: 'simulation', perStream: false }),
-    };
+    const log = createLogger('info', { write: this.#options.onLine });
+    const metrics = new Metrics({ log, clock: machine, appName: 'simulation', perStream: false });
+    this.#metrics = metrics;
+    const problems = new TableProblems({ clock: machine, log, metrics });
+    const common = { clock: machine, log, metrics, problems };
     const client = await setUpTable(
       {
         dynamoDb: dynamoDb.client(machine),
         tableName: TABLE,
         create: true,
+        onTrouble: () => undefined,
         applicationName: 'simulation',
         requestTimeoutMillis: failoverTimeInMilli / 3,
         clock: machine,
@@ -134,17 +140,14 @@ export class SimulatedWorker {
         ...common,
         leases,
         workers,
-        discover: async () => ({
-          streams: streams.names.map((streamName) => ({ streamName, streamArn: null })),
-          isComplete: true,
-        }),
+        discover: async () => ({ streams: streams.wanted, isComplete: true }),
         startPosition,
         observed: () => coordinator.membership.workers(),
-        askToRetire: (leaseKey, owner, signal) => coordinator.askToRetire(leaseKey, owner, signal),
+        askToRetire: (leaseKey, owner) => coordinator.askToRetire(leaseKey, owner),
         onFreed: () => coordinator.wake(),
         intervalMillis: config.leaseSyncIntervalInMilli,
       });
-      return new SyncWorker({ lease, table: leases, synchronizer });
+      return new SyncWorker({ ...common, lease, table: leases, synchronizer });
     };
     const source = streams.source(machine);
     const readStream = (lease: Lease): Holding =>

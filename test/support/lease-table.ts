@@ -19,6 +19,7 @@ export async function startLeaseTable() {
         dynamoDb,
         tableName: 'leases',
         create: true,
+        onTrouble: () => undefined,
         applicationName: 'test',
         requestTimeoutMillis: 5000,
         clock: systemClock,

@@ -1,6 +1,7 @@
 import { EBML_HEADER, tagsElement, unknownSizeHeader } from '../../src/emulator/matroska-writer.ts';
 import type { Lease, StartPosition } from '../../src/lease/lease.ts';
 import { LeaseLostError } from '../../src/lease/table.ts';
+import { TableProblems } from '../../src/lease/table-problems.ts';
 import { ElementId } from '../../src/matroska/elements.ts';
 import type { SampledFrame } from '../../src/stream/sampled-frame.ts';
 import type { MediaSource } from '../../src/stream/source.ts';
@@ -65,6 +66,7 @@ async function work(source: MediaSource, startPosition: () => StartPosition = ()
     onStalled: () => {
       stalls += 1;
     },
+    problems: new TableProblems({ clock, ...observed }),
     clock,
     ...observed,
   });
