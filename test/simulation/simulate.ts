@@ -51,6 +51,7 @@ const SETTLING_MILLIS = 90_000;
 /** Then nothing may move for this long. */
 const STILL_MILLIS = 60_000;
 const CHECK_MILLIS = 1000;
+const MAX_INDEX_DELAY_MILLIS = 8000;
 
 /**
  * A fleet of workers through a time of trouble and back to quiet, all by chance and the same for the same seed.
@@ -122,8 +123,11 @@ class Simulation {
       time: this.#time,
       random: random.fork(),
       policy: (request) => (request.now < faultMillis ? trouble(request) : quiet(request)),
-      // Mostly at once, now and then seconds late.
-      indexDelayMillis: () => (chance.chance(0.01) ? chance.between(1000, 12_000) : chance.exponential(100)),
+      // Mostly at once; while requests go wrong, now and then seconds late, and with it the news of a heartbeat.
+      indexDelayMillis: () => {
+        const isLate = chance.chance(0.01) && this.#time.now < faultMillis - MAX_INDEX_DELAY_MILLIS;
+        return isLate ? chance.between(1000, MAX_INDEX_DELAY_MILLIS) : chance.exponential(100);
+      },
       onWrite: (write) => this.#writes.check(write),
     });
     this.#streams = new SimulatedStreams({
