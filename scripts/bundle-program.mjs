@@ -1,6 +1,7 @@
 // For programs under test/ that are started from a clone. Plain Node.js without imports from node_modules, which may
 // be missing.
 import { fileURLToPath } from 'node:url';
+import { endWithParent } from './end-with-parent.mjs';
 import { ensureInstalled } from './install.mjs';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
@@ -23,11 +24,6 @@ export async function runTestProgram(name) {
     logLevel: 'warning',
   });
 
-  // Our parent is npm, as its scripts are started with exec. When it is killed, we end too.
-  const parent = process.ppid;
-  setInterval(() => {
-    if (process.ppid !== parent) process.kill(process.pid, 'SIGTERM');
-  }, 500).unref();
-
+  endWithParent();
   await import(bundle);
 }

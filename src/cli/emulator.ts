@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { configError, parseConfig } from '../config/parse.ts';
-import { systemClock } from '../core/clock.ts';
+import { systemClock, untilAborted } from '../core/clock.ts';
 import { readEnvironment } from '../core/environment.ts';
 import { errorMessage, UsageError } from '../core/errors.ts';
 import { createLogger } from '../core/log.ts';
@@ -42,8 +42,7 @@ export async function emulator(options: EmulatorOptions): Promise<ExitCode> {
   });
   const { env, parameter, streams } = cluster;
   print(JSON.stringify({ ready: true, env, parameter, streams }));
-  if (!signal.aborted)
-    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  await untilAborted(signal);
   await cluster.close();
   return EXIT_OK;
 }

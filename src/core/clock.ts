@@ -64,3 +64,23 @@ export async function withTimeout<T>(
     signal.removeEventListener('abort', abort);
   }
 }
+
+/** Sleeps until it is time, `wake` aborts, or `signal` does. Never rejects. */
+export async function pauseUnless(
+  clock: Clock,
+  millis: number,
+  wake: AbortController,
+  signal: AbortSignal,
+): Promise<void> {
+  if (signal.aborted) return;
+  const abort = () => wake.abort();
+  signal.addEventListener('abort', abort, { once: true });
+  await clock.sleep(millis, wake.signal).catch(() => undefined);
+  signal.removeEventListener('abort', abort);
+}
+
+/** Resolves when `signal` aborts. */
+export async function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+}

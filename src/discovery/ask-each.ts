@@ -1,3 +1,4 @@
+import { concurrently } from '../core/concurrently.ts';
 import { errorMessage, errorName } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
@@ -22,26 +23,22 @@ export async function askEach<T>(
   const failures = new Map<string, unknown>();
   let lastError: unknown;
   let failuresInARow = 0;
-  const waiting = streams.values();
-  const work = async () => {
-    for (const stream of waiting) {
-      if (failuresInARow >= MAX_FAILURES_IN_A_ROW) {
-        failures.set(stream, lastError);
-        continue;
-      }
-      try {
-        answers.set(stream, await ask(stream));
-        failuresInARow = 0;
-      } catch (error) {
-        signal.throwIfAborted();
-        failures.set(stream, error);
-        if (!isTransientAwsError(error)) continue;
-        lastError = error;
-        failuresInARow += 1;
-      }
+  await concurrently(streams, CONCURRENCY, async (stream) => {
+    if (failuresInARow >= MAX_FAILURES_IN_A_ROW) {
+      failures.set(stream, lastError);
+      return;
     }
-  };
-  await Promise.all(Array.from({ length: CONCURRENCY }, work));
+    try {
+      answers.set(stream, await ask(stream));
+      failuresInARow = 0;
+    } catch (error) {
+      signal.throwIfAborted();
+      failures.set(stream, error);
+      if (!isTransientAwsError(error)) return;
+      lastError = error;
+      failuresInARow += 1;
+    }
+  });
   return { answers, failures };
 }
 

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import type { Clock } from '../core/clock.ts';
+import { type Clock, pauseUnless } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import { Answers, HAND_OVER } from './answers.ts';
@@ -9,7 +9,7 @@ import type { Holding } from './holding.ts';
 import { Holdings } from './holdings.ts';
 import { SYNC_LEASE_KEY } from './keys.ts';
 import type { Lease } from './lease.ts';
-import { Membership, pauseUnless } from './membership.ts';
+import { Membership } from './membership.ts';
 import { paceOf } from './pace.ts';
 import { LeaseRequests } from './requests.ts';
 import type { LeaseTable } from './table.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import { type Clock, pauseUnless } from '../core/clock.ts';
 import { KvsInferenceError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { Liveness, type ObservedWorker } from './liveness.ts';
@@ -206,18 +206,4 @@ export class Membership {
       return false;
     }
   }
-}
-
-/** Sleeps, unless it is woken or everything ends. */
-export async function pauseUnless(
-  clock: Clock,
-  millis: number,
-  wake: AbortController,
-  signal: AbortSignal,
-): Promise<void> {
-  if (signal.aborted) return;
-  const abort = () => wake.abort();
-  signal.addEventListener('abort', abort, { once: true });
-  await clock.sleep(millis, wake.signal).catch(() => undefined);
-  signal.removeEventListener('abort', abort);
 }

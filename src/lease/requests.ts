@@ -1,9 +1,8 @@
-import type { Clock } from '../core/clock.ts';
+import { type Clock, pauseUnless } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import { hopelessRequests, type Share, type Sharer } from './assign.ts';
 import { isStreamLease } from './keys.ts';
 import type { Lease } from './lease.ts';
-import { pauseUnless } from './membership.ts';
 import { paceOf } from './pace.ts';
 import { LeaseLostError, type LeaseTable } from './table.ts';
 import type { TableProblems } from './table-problems.ts';

@@ -119,7 +119,9 @@ export class StreamWorker implements Holding {
 
   /** @returns false if it has not ended by then, or when everything is over */
   async #ends(work: Promise<unknown>, millis: number): Promise<boolean> {
-    return await withTimeout(this.#options.clock, millis, NEVER, (signal) => untilAborted(work, signal)).then(
+    return await withTimeout(this.#options.clock, millis, NEVER, (signal) =>
+      unlessAborted(work, signal),
+    ).then(
       () => true,
       () => false,
     );
@@ -159,7 +161,7 @@ export class StreamWorker implements Holding {
 }
 
 /** Resolves with the promise, or rejects when the signal aborts. */
-async function untilAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
+async function unlessAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   await new Promise<void>((resolve, reject) => {
     const abort = () => reject(signal.reason);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { applicationName, leaseTableName } from '../config/load.ts';
 import type { Config, ContentType } from '../config/schema.ts';
-import type { Clock } from '../core/clock.ts';
+import { type Clock, untilAborted } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import { Metrics } from '../core/metrics.ts';
 import { StreamDiscovery } from '../discovery/discovery.ts';
@@ -154,9 +154,4 @@ export class Worker {
       this.#metrics.flush();
     }
   }
-}
-
-async function untilAborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
 }

@@ -1,4 +1,4 @@
-import { Random } from './random.ts';
+import { Random } from '../support/random.ts';
 
 /** What goes wrong with a request to DynamoDB or Kinesis. */
 export type Fault =

@@ -7,9 +7,9 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import picocolors from 'picocolors';
 import { silenceSdkVersionNote } from '../../src/core/environment.ts';
 import { errorMessage } from '../../src/core/errors.ts';
+import { Random } from '../support/random.ts';
 import { planActions } from './actions.ts';
 import { killAndTerminateOne, performPlan } from './perform.ts';
-import { Random } from './random.ts';
 import { isGood, reportLines } from './report.ts';
 import { type RoundOptions, runRound } from './round.ts';
 

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createServer, request, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { eventually } from '../support/eventually.ts';
+import { Random } from '../support/random.ts';
 import { type MediaProxy, startMediaProxy } from './media-proxy.ts';
-import { Random } from './random.ts';
 
 let server: Server;
 let proxy: MediaProxy;

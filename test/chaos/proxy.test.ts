@@ -1,6 +1,6 @@
 import { type Answer, serve } from '../support/http-server.ts';
+import { Random } from '../support/random.ts';
 import { type HttpProxy, startHttpProxy } from './proxy.ts';
-import { Random } from './random.ts';
 
 type Target = Awaited<ReturnType<typeof serve>>;
 

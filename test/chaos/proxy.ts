@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Random } from '../support/random.ts';
 import type { Fault } from './actions.ts';
 import { mergePutRecords, splitPutRecords } from './put-records.ts';
-import type { Random } from './random.ts';
 
 export interface HttpProxyOptions {
   /** URL of the service. */

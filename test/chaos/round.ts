@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Closers } from '../../src/core/closers.ts';
 import { errorMessage } from '../../src/core/errors.ts';
+import type { Random } from '../support/random.ts';
 import type { Fault } from './actions.ts';
 import { type Comparison, compareIds } from './comparison.ts';
 import { Fleet } from './fleet.ts';
@@ -13,7 +14,6 @@ import {
   leaseEvent,
 } from './observation.ts';
 import { type Stage, type Tally, until } from './perform.ts';
-import type { Random } from './random.ts';
 import { type Services, startServices } from './services.ts';
 
 export interface RoundOptions {

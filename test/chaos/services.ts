@@ -1,38 +1,21 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
-import {
-  CreateStreamCommand,
-  GetRecordsCommand,
-  GetShardIteratorCommand,
-  KinesisClient,
-  ListShardsCommand,
-  waitUntilStreamExists,
-} from '@aws-sdk/client-kinesis';
+import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { systemClock } from '../../src/core/clock.ts';
 import { Closers } from '../../src/core/closers.ts';
 import { createLogger } from '../../src/core/log.ts';
-import { openVideoSource } from '../../src/emulator/camera/open-video-source.ts';
-import type { VideoSource } from '../../src/emulator/camera/video-source.ts';
 import { startCluster } from '../../src/emulator/cluster.ts';
-import type { ResultRecord } from '../../src/result/record.ts';
 import { serve } from '../support/http-server.ts';
-import { makeVideo } from '../support/media.ts';
+import { createDataStream, DETECTION, openShortVideo, readResults } from '../support/local-services.ts';
+import type { Random } from '../support/random.ts';
 import { localClient } from '../support/services.ts';
 import { startMediaProxy } from './media-proxy.ts';
 import { startHttpProxy } from './proxy.ts';
-import type { Random } from './random.ts';
 
 /** So that calls are in flight when a worker is killed. */
 const ENDPOINT_MILLIS = 25;
-const DETECTION = {
-  headers: { 'content-type': 'application/json' },
-  body: '{"prediction":[[0,0.9,0.1,0.1,0.5,0.5]]}',
-};
-
 export type Services = Awaited<ReturnType<typeof startServices>>;
 
 /** Every service that workers need, cameras that stream into it, and the proxies that do harm. */
@@ -109,9 +92,7 @@ export async function startServices(options: {
           ...config,
         });
         await ssm.send(new PutParameterCommand({ Name: name, Value, Type: 'String' }));
-        await kinesis.send(new CreateStreamCommand({ StreamName: name, ShardCount: 1 }));
-        const waiter = { client: kinesis, maxWaitTime: 10, minDelay: 1, maxDelay: 1, abortSignal: signal };
-        await waitUntilStreamExists(waiter, { StreamName: name });
+        await createDataStream(kinesis, name, signal);
       },
       /** Where each stream's checkpoint is; what an application has none of is left out. */
       async checkpoints(application: string): Promise<Map<string, string>> {
@@ -126,45 +107,11 @@ export async function startServices(options: {
         return new Map(checkpoints);
       },
       /** The ids of all records in a data stream. */
-      resultIds: (dataStream: string) => resultIds(kinesis, dataStream),
+      resultIds: async (dataStream: string) => (await readResults(kinesis, dataStream)).map(({ id }) => id),
       close: () => closers.close(),
     };
   } catch (error) {
     await closers.close();
     throw error;
   }
-}
-
-/** A fragment a second with three I-frames: where every second is sampled, each fragment depends on the one before. */
-async function openShortVideo(): Promise<VideoSource> {
-  const directory = await mkdtemp(join(tmpdir(), 'kvs-inference-chaos-'));
-  try {
-    const file = join(directory, 'clip.mkv');
-    await writeFile(
-      file,
-      (await makeVideo({ width: 64, height: 64, frames: 30, frameRate: 15, gop: 5 })).bytes,
-    );
-    return await openVideoSource(file);
-  } finally {
-    await rm(directory, { recursive: true });
-  }
-}
-
-async function resultIds(kinesis: KinesisClient, StreamName: string): Promise<string[]> {
-  const ids: string[] = [];
-  const { Shards = [] } = await kinesis.send(new ListShardsCommand({ StreamName }));
-  for (const { ShardId } of Shards) {
-    const from = { StreamName, ShardId, ShardIteratorType: 'TRIM_HORIZON' } as const;
-    let { ShardIterator } = await kinesis.send(new GetShardIteratorCommand(from));
-    while (ShardIterator !== undefined) {
-      const answer = await kinesis.send(new GetRecordsCommand({ ShardIterator }));
-      const { Records = [], NextShardIterator } = answer;
-      for (const { Data } of Records) {
-        ids.push((JSON.parse(Buffer.from(Data ?? []).toString()) as ResultRecord).id);
-      }
-      if (Records.length === 0) break;
-      ShardIterator = NextShardIterator;
-    }
-  }
-  return ids;
 }

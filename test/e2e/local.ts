@@ -1,41 +1,25 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb';
-import {
-  CreateStreamCommand,
-  GetRecordsCommand,
-  GetShardIteratorCommand,
-  KinesisClient,
-  ListShardsCommand,
-  waitUntilStreamExists,
-} from '@aws-sdk/client-kinesis';
+import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { KinesisVideo } from '@aws-sdk/client-kinesis-video';
 import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { systemClock } from '../../src/core/clock.ts';
 import { errorName } from '../../src/core/errors.ts';
 import { createLogger } from '../../src/core/log.ts';
-import { openVideoSource } from '../../src/emulator/camera/open-video-source.ts';
 import { type Cluster, startCluster } from '../../src/emulator/cluster.ts';
 import { isStreamLease, SYNC_LEASE_KEY } from '../../src/lease/keys.ts';
 import { type Lease, type LeaseItem, parseLease } from '../../src/lease/lease.ts';
 import type { ResultRecord } from '../../src/result/record.ts';
 import { type Answer, type ReceivedRequest, serve } from '../support/http-server.ts';
-import { makeVideo } from '../support/media.ts';
+import { createDataStream, DETECTION, openShortVideo, readResults } from '../support/local-services.ts';
 import { localClient } from '../support/services.ts';
 
 /** Built by scripts/test.mjs before the tests run. */
 export const dist = (name: string) => fileURLToPath(new URL(`../../dist/${name}.js`, import.meta.url));
-
-const DETECTION: Answer = {
-  headers: { 'content-type': 'application/json' },
-  body: '{"prediction":[[0,0.9,0.1,0.1,0.5,0.5]]}',
-};
 
 export interface LocalOptions {
   streams: string[];
@@ -60,12 +44,7 @@ export interface Application {
 
 /** Every service that a worker needs, with cameras and an endpoint of the test's own. */
 export async function startLocal({ streams, config = {}, endpoint = () => DETECTION }: LocalOptions) {
-  const directory = await mkdtemp(join(tmpdir(), 'kvs-inference-test-'));
-  const file = join(directory, 'clip.mkv');
-  const { bytes } = await makeVideo({ width: 64, height: 64, frames: 30, frameRate: 15, gop: 5 });
-  await writeFile(file, bytes);
-  const source = await openVideoSource(file);
-  await rm(directory, { recursive: true });
+  const source = await openShortVideo();
   const sageMaker = await serve(endpoint);
   const cluster: Cluster = await startCluster({
     scripts: { kinesis: dist('kinesis'), model: dist('model-server') },
@@ -129,15 +108,11 @@ export async function startLocal({ streams, config = {}, endpoint = () => DETECT
       );
     },
     async createDataStream(name: string): Promise<void> {
-      await kinesis.send(new CreateStreamCommand({ StreamName: name, ShardCount: 1 }));
-      await waitUntilStreamExists(
-        { client: kinesis, maxWaitTime: 10, minDelay: 1, maxDelay: 1 },
-        { StreamName: name },
-      );
+      await createDataStream(kinesis, name);
     },
     /** Everything in a data stream. */
     async results(dataStream = 'kvs-inference-results'): Promise<ResultRecord[]> {
-      return await readAll(kinesis, dataStream);
+      return await readResults(kinesis, dataStream);
     },
     /** The leases of a table, by stream. */
     async leases(tableName = cluster.parameter) {
@@ -233,24 +208,6 @@ async function readItems(dynamoDb: DynamoDBClient, TableName: string): Promise<L
     if (errorName(error) === 'ResourceNotFoundException') return [];
     throw error;
   }
-}
-
-async function readAll(kinesis: KinesisClient, StreamName: string): Promise<ResultRecord[]> {
-  const results: ResultRecord[] = [];
-  const { Shards = [] } = await kinesis.send(new ListShardsCommand({ StreamName }));
-  for (const { ShardId } of Shards) {
-    const from = { StreamName, ShardId, ShardIteratorType: 'TRIM_HORIZON' } as const;
-    let { ShardIterator } = await kinesis.send(new GetShardIteratorCommand(from));
-    while (ShardIterator !== undefined) {
-      const { Records = [], NextShardIterator } = await kinesis.send(
-        new GetRecordsCommand({ ShardIterator }),
-      );
-      if (Records.length === 0) break;
-      for (const { Data } of Records) results.push(JSON.parse(Buffer.from(Data ?? []).toString()));
-      ShardIterator = NextShardIterator;
-    }
-  }
-  return results;
 }
 
 /** Asks until the answer is true. @throws {Error} after the limit */

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { CreateTableCommand } from '@aws-sdk/client-dynamodb';
 import { type HttpProxy, startHttpProxy } from '../chaos/proxy.ts';
-import { Random } from '../chaos/random.ts';
+import { Random } from '../support/random.ts';
 import { type Application, compareWithReference, type Local, startLocal, until } from './local.ts';
 
 const CONFIG = { inferenceInterval: 1, failoverTimeInMilli: 1000, checkpointIntervalInMilli: 300 };

@@ -14,8 +14,8 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import fc from 'fast-check';
 import { type LocalService, startDynamoDb } from '../../src/emulator/dynamo-db.ts';
+import { Random } from '../support/random.ts';
 import { SimulatedDynamoDb } from './dynamo-db.ts';
-import { Random } from './random.ts';
 import { VirtualTime } from './time.ts';
 
 /*

@@ -1,10 +1,10 @@
 import { isStreamLease, WORKERS, workerKey } from '../../src/lease/keys.ts';
+import { Random, withMathRandom } from '../support/random.ts';
 import { type Item, sizeOf } from './attribute-values.ts';
 import { SimulatedDynamoDb } from './dynamo-db.ts';
 import { randomFaults } from './faults.ts';
 import { Ledger } from './ledger.ts';
 import type { Call, Units } from './operations.ts';
-import { Random, withMathRandom } from './random.ts';
 import { SimulatedStreams } from './streams.ts';
 import { VirtualTime } from './time.ts';
 import { SimulatedWorker, TABLE } from './worker.ts';

@@ -8,10 +8,10 @@ import {
   QueryCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
+import { Random } from '../support/random.ts';
 import { SimulatedDynamoDb, type SimulatedDynamoDbOptions } from './dynamo-db.ts';
 import { type Fate, type Outcome, randomFaults } from './faults.ts';
 import type { Write } from './operations.ts';
-import { Random } from './random.ts';
 import { type Machine, VirtualTime } from './time.ts';
 
 type Send = (command: object, options?: { abortSignal: AbortSignal }) => Promise<object>;

@@ -1,8 +1,8 @@
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { Random } from '../support/random.ts';
 import { frozenCopy, type Item, ServiceError } from './attribute-values.ts';
 import { type Outcome, type Policy, randomFaults } from './faults.ts';
 import { type Call, Operations, type Units, type Write } from './operations.ts';
-import type { Random } from './random.ts';
 import { ABORTED, type Machine, type Scheduled, type VirtualTime } from './time.ts';
 
 export interface SimulatedDynamoDbOptions {

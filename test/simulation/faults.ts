@@ -1,4 +1,4 @@
-import type { Random } from './random.ts';
+import type { Random } from '../support/random.ts';
 
 /** What becomes of a request. Lost means that nobody ever hears of it, except by a time limit. */
 export type Outcome =

@@ -1,9 +1,9 @@
 import { errorName } from '../../src/core/errors.ts';
+import { Random, withMathRandom } from '../support/random.ts';
 import { SimulatedDynamoDb } from './dynamo-db.ts';
 import { randomFaults } from './faults.ts';
 import { InvariantError, TimeInvariants, WriteInvariants } from './invariants.ts';
 import { Ledger } from './ledger.ts';
-import { Random, withMathRandom } from './random.ts';
 import { RunLog } from './run-log.ts';
 import { SimulatedStreams } from './streams.ts';
 import { VirtualTime } from './time.ts';

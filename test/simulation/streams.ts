@@ -2,7 +2,7 @@ import type { WantedStream } from '../../src/lease/reconcile.ts';
 import { frameId } from '../../src/stream/sampled-frame.ts';
 import type { ReadPosition, StreamReference } from '../../src/stream/source.ts';
 import { block, getMediaFragment } from '../support/matroska.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../support/random.ts';
 import { EPOCH_MILLIS, type Machine, type VirtualTime } from './time.ts';
 
 export interface SimulatedStreamsOptions {

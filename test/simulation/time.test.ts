@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { withTimeout } from '../../src/core/clock.ts';
-import { Random } from './random.ts';
+import { Random } from '../support/random.ts';
 import { EPOCH_MILLIS, VirtualTime } from './time.ts';
 
 let time: VirtualTime;

@@ -13,9 +13,9 @@ import { WorkerTable } from '../../src/lease/worker-table.ts';
 import type { SampledFrame } from '../../src/stream/sampled-frame.ts';
 import { StreamWorker } from '../../src/worker/stream-worker.ts';
 import { SyncWorker } from '../../src/worker/sync-worker.ts';
+import type { Random } from '../support/random.ts';
 import type { SimulatedDynamoDb } from './dynamo-db.ts';
 import type { Ledger } from './ledger.ts';
-import type { Random } from './random.ts';
 import type { SimulatedStreams } from './streams.ts';
 import type { Machine, VirtualTime } from './time.ts';
 

@@ -1,6 +1,6 @@
 /**
- * Random numbers that are the same for the same seed: mulberry32, whose 2^32 numbers are enough for a simulation and
- * not for anything else.
+ * Random numbers that are the same for the same seed: mulberry32, whose 2^32 numbers are enough for a test and not for
+ * anything else.
  */
 export class Random {
   #state: number;
@@ -32,7 +32,7 @@ export class Random {
     return this.float() < probability;
   }
 
-  pick<T>(values: readonly T[]): T {
+  pick<const T>(values: readonly T[]): T {
     if (values.length === 0) throw new RangeError('nothing to pick from');
     return values[this.integer(0, values.length - 1)] as T;
   }
