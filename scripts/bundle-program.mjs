@@ -1,19 +1,20 @@
-// For programs under test/ that are started from a clone. Plain Node.js without imports from node_modules, which may
-// be missing.
+// For programs under test/ and bench/ that are started from a clone. Plain Node.js without imports from node_modules,
+// which may be missing.
 import { fileURLToPath } from 'node:url';
 import { endWithParent } from './end-with-parent.mjs';
 import { ensureInstalled } from './install.mjs';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Installs what is missing, bundles the program `test/NAME/main.ts` and becomes it. */
-export async function runTestProgram(name) {
+/** Installs what is missing, bundles the program, such as `test/chaos/main.ts`, and becomes it. */
+export async function runProgram(entryPoint) {
   ensureInstalled();
   const esbuild = await import('esbuild');
+  const name = entryPoint.replaceAll('/', '-').replace(/\.ts$/, '');
   const bundle = `${root}node_modules/.cache/kvs-inference/${name}.mjs`;
   await esbuild.build({
     absWorkingDir: root,
-    entryPoints: [`test/${name}/main.ts`],
+    entryPoints: [entryPoint],
     outfile: bundle,
     bundle: true,
     platform: 'node',

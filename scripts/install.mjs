@@ -1,7 +1,7 @@
 // Installs the dependencies when node_modules is missing or older than the lock file.
 // Plain Node.js without imports from node_modules: it is the first thing that runs on a bare clone.
 import { spawnSync } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -16,6 +16,13 @@ const isInstalled = () => {
 
 export function ensureInstalled() {
   if (isInstalled()) return;
+  // npm would empty what the link leads to.
+  if (lstatSync(`${root}node_modules`, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    console.error(
+      'kvs-inference: node_modules is a link to an installation that does not fit package-lock.json',
+    );
+    process.exit(1);
+  }
   console.error('kvs-inference: installing dependencies (once)…');
   const npm = process.env.npm_execpath;
   const [command, ...prefix] = npm?.endsWith('.js') ? [process.execPath, npm] : ['npm'];

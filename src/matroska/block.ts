@@ -73,7 +73,8 @@ type Laces = { sizes: number[]; position: number } | null;
 
 function fixedSizes(data: Buffer, count: number): Laces {
   const size = (data.length - 1) / count;
-  return Number.isInteger(size) ? { sizes: Array<number>(count).fill(size), position: 1 } : null;
+  // Frames of no bytes would be as many as anyone likes.
+  return size > 0 && Number.isInteger(size) ? { sizes: Array<number>(count).fill(size), position: 1 } : null;
 }
 
 function xiphSizes(data: Buffer, count: number): Laces {

@@ -12,7 +12,7 @@ import {
   type StreamError,
 } from './fragment.ts';
 import { type Track, TrackBuilder } from './tracks.ts';
-import { readString, readUnsigned } from './values.ts';
+import { isTime, readString, readUnsigned } from './values.ts';
 
 /*
  * What GetMedia sends (https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_dataplane_GetMedia.html), and
@@ -70,6 +70,8 @@ const NO_METADATA: FragmentMetadata = {
 const NO_TRAILER: FragmentTrailer = { millisBehindNow: null, continuationToken: null };
 /** More than any producer sends; those above are not read. */
 const MAX_TRACKS = 127;
+/** Of all CodecPrivate together; a track that goes beyond is not read. */
+const MAX_CODEC_PRIVATE_BYTES = 4 * 1024 * 1024;
 const DEFAULT_TIMESTAMP_SCALE = 1_000_000;
 
 const { EBML, Segment, Info, Tracks, TrackEntry, Video, Audio, Tags, Tag, SimpleTag, Cluster, BlockGroup } =
@@ -81,7 +83,12 @@ const MASTERS: ReadonlySet<number> = new Set([
 ]);
 const LEAVES: ReadonlySet<number> = new Set(Object.values(ElementId).filter((id) => !MASTERS.has(id)));
 
-/** Turns Matroska bytes into fragments and frames, each as soon as its last byte is in. */
+/**
+ * Turns Matroska bytes into fragments and frames, each as soon as its last byte is in.
+ *
+ * Memory: at most two elements of `maxElementBytes` (a BlockGroup's Block, and the one being gathered) and 5 MiB of
+ * tracks and tags beside the chunk given.
+ */
 export class MatroskaDemuxer {
   readonly #reader: EbmlReader;
   /** Documents seen. GetMedia sends one per fragment. */
@@ -232,7 +239,12 @@ export class MatroskaDemuxer {
   #addTrack(): void {
     const track = this.#track?.build() ?? null;
     this.#track = null;
-    if (track !== null && this.#tracks.size < MAX_TRACKS) this.#tracks.set(track.trackNumber, track);
+    if (track === null || this.#tracks.size >= MAX_TRACKS) return;
+    let codecPrivateBytes = 0;
+    for (const { codecPrivate } of [...this.#tracks.values(), track]) {
+      codecPrivateBytes += codecPrivate?.length ?? 0;
+    }
+    if (codecPrivateBytes <= MAX_CODEC_PRIVATE_BYTES) this.#tracks.set(track.trackNumber, track);
   }
 
   #setSimpleTag(values: { name?: string; value?: string }): void {
@@ -263,6 +275,15 @@ export class MatroskaDemuxer {
     const { trackNumber, timecode } = block;
     const track = this.#tracks.get(trackNumber);
     const millisPerUnit = this.#timestampScale / 1_000_000;
+    const timestampMillis = (this.#clusterTimestamp + timecode) * millisPerUnit;
+    if (!isTime(timestampMillis)) {
+      const problem = `${timestampMillis} ms, by the Timestamp of its Cluster and the TimestampScale, is no time`;
+      throw new MatroskaError('INVALID_VALUE', element.name, element.start, problem);
+    }
+    if (!this.#frameCounts.has(trackNumber) && this.#frameCounts.size >= MAX_TRACKS) {
+      const problem = `more than ${MAX_TRACKS} tracks have frames in this fragment`;
+      throw new MatroskaError('INVALID_BLOCK', element.name, element.start, problem);
+    }
     for (const [laceIndex, payload] of block.payloads.entries()) {
       const index = this.#frameCounts.get(trackNumber) ?? 0;
       this.#frameCounts.set(trackNumber, index + 1);
@@ -271,7 +292,7 @@ export class MatroskaDemuxer {
         index,
         timecode,
         offsetMillis: timecode * millisPerUnit,
-        timestampMillis: (this.#clusterTimestamp + timecode) * millisPerUnit,
+        timestampMillis,
         keyFrame: keyFrame ?? block.keyFrame,
         invisible: block.invisible,
         discardable: block.discardable,

@@ -152,8 +152,9 @@ export class EbmlReader {
     const bound = parent?.end ?? -1;
     const isUnknownSize = size === UNKNOWN_SIZE;
     const end = isUnknownSize ? bound : this.#offset + size;
-    if (bound !== -1 && end > bound) {
-      throw fail('ELEMENT_EXCEEDS_PARENT', `${size} bytes, but ${parent?.name} ends at byte ${bound}`);
+    if (bound !== -1 && Math.max(end, this.#offset) > bound) {
+      const what = isUnknownSize ? `${header.length} bytes of header` : `${size} bytes`;
+      throw fail('ELEMENT_EXCEEDS_PARENT', `${what}, but ${parent?.name} ends at byte ${bound}`);
     }
     const element: EbmlElement = { id, name: schema.name, level: schema.level, start, end, isUnknownSize };
     const isDelivered = this.#leaves.has(id);

@@ -1,3 +1,5 @@
+import { isTime } from './values.ts';
+
 /*
  * The tags that Kinesis Video Streams adds to each fragment, in the order of the wire
  * (https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_dataplane_GetMedia.html):
@@ -22,6 +24,9 @@ const SERVICE_TAGS: ReadonlySet<string> = new Set(
     .concat(['EXCEPTION_ERROR_CODE', 'EXCEPTION_MESSAGE'])
     .map((name) => PREFIX + name),
 );
+
+/** As GetMedia's StartSelector takes it. */
+const FRAGMENT_NUMBER = /^\d{1,128}$/;
 
 /** What is known of a fragment when its frames start; all null in Matroska that is not from GetMedia. */
 export interface FragmentMetadata {
@@ -56,11 +61,11 @@ export function isServiceTag(name: string): boolean {
 /** The fragment that these tags announce; null where they announce none. */
 export function readFragmentMetadata(tags: TagValues): FragmentMetadata | null {
   const fragmentNumber = tag(tags, 'FRAGMENT_NUMBER');
-  if (fragmentNumber === null || !/^\d+$/.test(fragmentNumber)) return null;
+  if (fragmentNumber === null || !FRAGMENT_NUMBER.test(fragmentNumber)) return null;
   return {
     fragmentNumber,
-    serverTimestampMillis: secondsToMillis(tag(tags, 'SERVER_TIMESTAMP', 'SERVER_SIDE_TIMESTAMP')),
-    producerTimestampMillis: secondsToMillis(tag(tags, 'PRODUCER_TIMESTAMP', 'PRODUCER_SIDE_TIMESTAMP')),
+    serverTimestampMillis: millisOf(tag(tags, 'SERVER_TIMESTAMP', 'SERVER_SIDE_TIMESTAMP'), 1000),
+    producerTimestampMillis: millisOf(tag(tags, 'PRODUCER_TIMESTAMP', 'PRODUCER_SIDE_TIMESTAMP'), 1000),
   };
 }
 
@@ -68,8 +73,7 @@ export function readFragmentTrailer(tags: TagValues): FragmentTrailer | null {
   const millisBehindNow = tag(tags, 'MILLIS_BEHIND_NOW');
   const continuationToken = tag(tags, 'CONTINUATION_TOKEN');
   if (millisBehindNow === null && continuationToken === null) return null;
-  const millis = Number(millisBehindNow ?? Number.NaN);
-  return { millisBehindNow: Number.isFinite(millis) ? millis : null, continuationToken };
+  return { millisBehindNow: millisOf(millisBehindNow, 1), continuationToken };
 }
 
 export function readStreamError(tags: TagValues): StreamError | null {
@@ -104,8 +108,9 @@ function tag(tags: TagValues, ...names: string[]): string | null {
   return null;
 }
 
-/** `"1511852109.126"` → 1511852109126. */
-function secondsToMillis(text: string | null): number | null {
-  const seconds = text === null || text === '' ? Number.NaN : Number(text);
-  return Number.isFinite(seconds) ? Math.round(seconds * 1000) : null;
+/** `"1511852109.126"`, of 1000 milliseconds each → 1511852109126; null for what is no time. */
+function millisOf(text: string | null, millisPerUnit: number): number | null {
+  if (text === null || text.trim() === '') return null;
+  const millis = Math.round(Number(text) * millisPerUnit);
+  return isTime(millis) ? millis : null;
 }

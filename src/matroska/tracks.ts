@@ -31,6 +31,8 @@ const COMPRESSION_ALGORITHMS = ['zlib', 'bzlib', 'lzo1x'];
 const HEADER_STRIPPING = 3;
 /** Real ones have a few hundred bytes. */
 const MAX_VALUE_BYTES = 1024 * 1024;
+/** Of a header that every frame gets back: real ones have up to four bytes, and a frame may have none but these. */
+const MAX_STRIPPED_BYTES = 64;
 
 /** Collects the children of one TrackEntry. */
 export class TrackBuilder {
@@ -47,7 +49,7 @@ export class TrackBuilder {
   /** A value that cannot be right makes the track unreadable, not the stream: its fragments can still be told. */
   leaf(element: EbmlElement, data: Buffer): void {
     try {
-      if (data.length > MAX_VALUE_BYTES) throw tooLarge(element, data);
+      if (data.length > MAX_VALUE_BYTES) throw tooLarge(element, data, MAX_VALUE_BYTES);
       this.#values.set(element.id, readTrackValue(element, data));
     } catch (error) {
       if (!(error instanceof MatroskaError)) throw error;
@@ -99,8 +101,10 @@ function readTrackValue(element: EbmlElement, data: Buffer): number | string | B
     case ElementId.CodecID:
     case ElementId.Name:
       return readString(data);
-    case ElementId.CodecPrivate:
     case ElementId.ContentCompSettings:
+      if (data.length > MAX_STRIPPED_BYTES) throw tooLarge(element, data, MAX_STRIPPED_BYTES);
+      return Buffer.from(data);
+    case ElementId.CodecPrivate:
       return Buffer.from(data);
     case ElementId.SamplingFrequency:
       return readFloat(element, data);
@@ -126,11 +130,6 @@ const CODEC_NAMES: Readonly<Record<string, string>> = {
   'A_MS/ACM': 'ACM (G.711)',
 };
 
-function tooLarge({ name, start }: EbmlElement, { length }: Buffer): MatroskaError {
-  return new MatroskaError(
-    'ELEMENT_TOO_LARGE',
-    name,
-    start,
-    `${length} bytes, at most ${MAX_VALUE_BYTES} are kept`,
-  );
+function tooLarge({ name, start }: EbmlElement, { length }: Buffer, maxBytes: number): MatroskaError {
+  return new MatroskaError('ELEMENT_TOO_LARGE', name, start, `${length} bytes, at most ${maxBytes} are kept`);
 }

@@ -4,17 +4,13 @@ import { MatroskaError } from './error.ts';
 
 /** Unsigned integer, big endian, 0-8 bytes. @throws {MatroskaError} INVALID_VALUE where no number holds it. */
 export function readUnsigned(element: EbmlElement, data: Buffer): number {
+  const fail = (problem: string) =>
+    new MatroskaError('INVALID_VALUE', element.name, element.start, `${problem} no integer below 2^53`);
+  if (data.length > 8) throw fail(`${data.length} bytes are`);
   // The package gives more than 6 bytes as hex text.
   const value = data.length === 0 ? 0 : tools.readUnsigned(data);
   const number = typeof value === 'string' ? Number(`0x${value}`) : value;
-  if (data.length > 8 || !Number.isSafeInteger(number)) {
-    throw new MatroskaError(
-      'INVALID_VALUE',
-      element.name,
-      element.start,
-      `${value} is no integer below 2^53`,
-    );
-  }
+  if (!Number.isSafeInteger(number)) throw fail(`${value} is`);
   return number;
 }
 
@@ -27,8 +23,22 @@ export function readFloat(element: EbmlElement, data: Buffer): number {
   return tools.readFloat(data);
 }
 
-/** Text up to the first NUL: producers pad strings with NULs (RFC 8794, 13 allows it). */
+/** Far more than any name, tag or codec ID has. */
+const MAX_TEXT_BYTES = 4096;
+
+/**
+ * Text up to the first NUL, as producers pad strings with NULs (RFC 8794, 13 allows it); of a longer one the first
+ * 4096 bytes.
+ */
 export function readString(data: Buffer): string {
-  const end = data.indexOf(0);
-  return tools.readUtf8(end === -1 ? data : data.subarray(0, end)) ?? '';
+  const text = data.subarray(0, MAX_TEXT_BYTES);
+  const end = text.indexOf(0);
+  return tools.readUtf8(end === -1 ? text : text.subarray(0, end)) ?? '';
+}
+
+/** Milliseconds from 1970 beyond which there is no Date. */
+const MAX_TIME_MILLIS = 8.64e15;
+
+export function isTime(millis: number): boolean {
+  return Math.abs(millis) <= MAX_TIME_MILLIS;
 }

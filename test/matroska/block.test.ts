@@ -51,6 +51,7 @@ test.each([
   ['EBML size beyond the data', '81 0000 06 01 ff'],
   ['negative EBML size', '81 0000 06 02 81 80 aa'],
   ['fixed size that does not divide', '81 0000 04 01 aabbcc'],
+  ['frames of no size', '81 0000 04 ff'],
   ['lacing without a count', '81 0000 02'],
 ])('%s is an error that says where', (_name, hex) => {
   expect(() => payloads(hex)).toThrow(

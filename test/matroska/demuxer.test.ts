@@ -370,6 +370,21 @@ describe('corrupt input', () => {
       'UNEXPECTED_ELEMENT',
       57,
     ],
+    [
+      'a header that its parent cuts',
+      Buffer.concat([segment, Buffer.from('1254c367827373ff', 'hex')]),
+      'ELEMENT_EXCEEDS_PARENT',
+      57,
+    ],
+    [
+      'a time that no clock has',
+      Buffer.concat([
+        segment,
+        Buffer.from('2ad7b188000fffffffffffff1f43b675ffe7871fffffffffffffa38481000180', 'hex'),
+      ]),
+      'INVALID_VALUE',
+      78,
+    ],
     ['an empty block', Buffer.concat([segment, Buffer.from('1f43b675ffa380', 'hex')]), 'INVALID_BLOCK', 57],
     [
       'a timestamp that no number holds',
@@ -383,6 +398,53 @@ describe('corrupt input', () => {
       expect(error).toBeInstanceOf(MatroskaError);
       expect(error).toMatchObject({ code, offset });
     }
+  });
+
+  test('a DocType or a number of any length makes a short message', () => {
+    const docType = element(ElementId.EBML, [element(ElementId.DocType, 'x'.repeat(100_000))]);
+    const number = element(ElementId.Timestamp, Buffer.alloc(100_000, 1));
+    for (const bytes of [docType, Buffer.concat([segment, unknownSizeHeader(ElementId.Cluster), number])]) {
+      expect(String(demuxAll(bytes).error).length).toBeLessThan(5000);
+    }
+  });
+
+  test('frames of more tracks than there can be', () => {
+    const blocks = Array.from({ length: 128 }, (_, index) => block(0, true, 'x', index + 1));
+    const { events, error } = demuxAll(fragment({ content: blocks }));
+    expect(error).toMatchObject({ code: 'INVALID_BLOCK' });
+    expect(events.filter(({ type }) => type === 'frame')).toHaveLength(127);
+  });
+
+  test('tags that cannot be right are none', () => {
+    const [start, ...rest] = demuxAll(
+      fragment({ serverSeconds: '1e300', producerSeconds: ' ', millisBehindNow: '' }),
+    ).events;
+    expect(start).toMatchObject({
+      fragment: { fragmentNumber: FIRST, serverTimestampMillis: null, producerTimestampMillis: null },
+    });
+    expect(rest.at(-1)).toMatchObject({ type: 'fragmentEnd', complete: true, millisBehindNow: null });
+    expect(demuxAll(fragment({ number: '9'.repeat(129) })).events[0]).toMatchObject({
+      fragment: { fragmentNumber: null },
+    });
+  });
+
+  test('a stripped header of any length makes the track unreadable', () => {
+    const entry = element(ElementId.TrackEntry, [
+      element(ElementId.TrackNumber, 1),
+      element(ElementId.ContentEncodings, [
+        element(ElementId.ContentEncoding, [
+          element(ElementId.ContentCompression, [
+            element(ElementId.ContentCompAlgo, 3),
+            element(ElementId.ContentCompSettings, Buffer.alloc(65)),
+          ]),
+        ]),
+      ]),
+    ]);
+    const [start] = demuxAll(fragment({ tracks: element(ElementId.Tracks, [entry]) })).events;
+    expect(start?.type === 'fragmentStart' && start.tracks.get(1)).toMatchObject({
+      strippedHeader: null,
+      unreadable: expect.stringContaining('at most 64'),
+    });
   });
 
   test('what was complete before stands', () => {
