@@ -3,7 +3,8 @@ import { SSMClient } from '@aws-sdk/client-ssm';
 import { z } from 'zod';
 import { readParameter } from '../config/load.ts';
 import { configError, parseConfig } from '../config/parse.ts';
-import { configSchema } from '../config/schema.ts';
+import { configKeys } from '../config/schema.ts';
+import { systemClock } from '../core/clock.ts';
 import { errorMessage, UsageError } from '../core/errors.ts';
 import { resultRecordSchema } from '../result/record.ts';
 import { EXIT_OK, type ExitCode } from './exit-code.ts';
@@ -26,7 +27,7 @@ export function printSchema({ record }: { record: boolean }): ExitCode {
 }
 
 export function configJsonSchema(): string {
-  return JSON.stringify(z.toJSONSchema(configSchema, { io: 'input' }), null, 2);
+  return JSON.stringify(z.toJSONSchema(configKeys, { io: 'input' }), null, 2);
 }
 
 export function recordJsonSchema(): string {
@@ -37,7 +38,9 @@ async function readSource(source: string): Promise<string> {
   if (source.startsWith(SSM_PREFIX)) {
     const client = new SSMClient({});
     const name = source.slice(SSM_PREFIX.length);
-    return await readParameter(client, name, untilSignal()).finally(() => client.destroy());
+    return await readParameter(client, name, { clock: systemClock, signal: untilSignal() }).finally(() =>
+      client.destroy(),
+    );
   }
   try {
     return await readFile(source, 'utf8');

@@ -42,8 +42,9 @@ export async function frames(input: string, options: FramesOptions): Promise<Exi
   // Also where the input is a pipe that says nothing.
   signal.addEventListener('abort', () => source.interrupt(), { once: true });
   const progress = progressBar(source.size);
-  const pool = new PicturePool(format, availableParallelism());
+  const pool = new PicturePool(availableParallelism());
   const writing = new PQueue({ concurrency: availableParallelism() });
+  const pictureOptions = { format, maxWidth: null, maxHeight: null, quality: 100, maxBytes: null };
   const names = new Set<string>();
   const written: object[] = [];
   const failures: object[] = [];
@@ -55,7 +56,7 @@ export async function frames(input: string, options: FramesOptions): Promise<Exi
     const { fragmentNumber, frameIndex, timestampMillis } = frame;
     const file = `${uniqueName(frame, names)}.${EXTENSIONS[format]}`;
     try {
-      const { data, width, height } = await pool.picture(frame.codec, frame.payload);
+      const { data, width, height } = await pool.picture(frame.codec, frame.payload, pictureOptions);
       await writeFile(join(out, file), data);
       written.push({ file, fragmentNumber, frameIndex, timestampMillis, iFrame, width, height });
     } catch (error) {

@@ -1,6 +1,11 @@
 import { GetParameterCommand, ParameterNotFound, type SSMClient } from '@aws-sdk/client-ssm';
+import { type Clock, withTimeout } from '../core/clock.ts';
 import { errorMessage, errorName, KvsInferenceError, UsageError } from '../core/errors.ts';
-import { type Config, configSchema } from './schema.ts';
+import { isTransientAwsError } from '../core/retry.ts';
+import type { Config } from './resolve.ts';
+import { configKeys } from './schema.ts';
+
+const TIMEOUT_MILLIS = 10_000;
 
 /** The one call of SSM that is needed. */
 export type ParameterReader = Pick<SSMClient, 'send'>;
@@ -15,18 +20,21 @@ export type ParameterReader = Pick<SSMClient, 'send'>;
 export async function readParameter(
   ssm: ParameterReader,
   name: string,
-  abortSignal: AbortSignal,
+  { clock, signal }: { clock: Clock; signal: AbortSignal },
 ): Promise<string> {
   try {
     const command = new GetParameterCommand({ Name: name, WithDecryption: true });
-    const { Parameter } = await ssm.send(command, { abortSignal });
+    const { Parameter } = await withTimeout(clock, TIMEOUT_MILLIS, signal, (abortSignal) =>
+      ssm.send(command, { abortSignal }),
+    );
     return Parameter?.Value ?? '';
   } catch (error) {
     if (error instanceof ParameterNotFound || errorName(error) === 'ParameterNotFound') {
       throw new UsageError(`ssm:${name}: there is no such parameter`, { cause: error });
     }
     const problem = `ssm:${name} cannot be read: ${errorName(error)}: ${errorMessage(error)}`;
-    throw new KvsInferenceError('PARAMETER_UNREADABLE', problem, { cause: error, retryable: true });
+    const retryable = isTransientAwsError(error);
+    throw new KvsInferenceError('PARAMETER_UNREADABLE', problem, { cause: error, retryable });
   }
 }
 
@@ -38,7 +46,7 @@ export function applicationName(parameterName: string): string {
 /** Where the leases are kept. @throws {UsageError} if the application's name is none for a table */
 export function leaseTableName(config: Pick<Config, 'leaseTable'>, parameterName: string): string {
   const name = config.leaseTable ?? applicationName(parameterName);
-  const { success } = configSchema.shape.leaseTable.safeParse(name);
+  const { success } = configKeys.shape.leaseTable.safeParse(name);
   if (success) return name;
   throw new UsageError(
     `ssm:${parameterName}: leaseTable is needed, as "${name}" is no name for a DynamoDB table`,

@@ -41,6 +41,10 @@ export async function withTimeout<T>(
   signal.throwIfAborted();
   const controller = new AbortController();
   const finished = new AbortController();
+  // Not every operation listens to its signal: the SDK does not while it waits for credentials.
+  const aborted = new Promise<never>((_resolve, reject) => {
+    controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true });
+  });
   const abort = () => controller.abort(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
   let isTimeUp = false;
@@ -52,7 +56,7 @@ export async function withTimeout<T>(
     () => undefined,
   );
   try {
-    return await operation(controller.signal);
+    return await Promise.race([operation(controller.signal), aborted]);
   } catch (error) {
     if (!isTimeUp || signal.aborted) throw error;
     throw new KvsInferenceError('TIMEOUT', `no answer within ${millis} ms`, {

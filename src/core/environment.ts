@@ -6,6 +6,8 @@ export interface Environment {
   /** Name of the SSM parameter that holds the configuration. */
   readonly configParameter: string | null;
   readonly logLevel: string;
+  /** Where a task on ECS can ask what it is; null elsewhere. */
+  readonly taskMetadataUri: string | null;
 }
 
 /** The version that the bundler puts in; a run from sources has none. */
@@ -16,6 +18,7 @@ export function readEnvironment(environment: NodeJS.ProcessEnv = process.env): E
   return {
     configParameter: environment['CONFIG_PARAMETER'] || null,
     logLevel: logLevel(environment['LOG_LEVEL'] || 'info'),
+    taskMetadataUri: environment['ECS_CONTAINER_METADATA_URI_V4'] || null,
   };
 }
 

@@ -33,8 +33,8 @@ export function errorName(error: unknown): string {
   return GENERIC_NAMES.has(error.name) && typeof code === 'string' ? code : error.name;
 }
 
-/** Names that say less than the error's code. */
-const GENERIC_NAMES = new Set(['Error', 'TypeError', 'SystemError', 'KvsInferenceError']);
+/** Names that say less than the error's code; the SDK calls a reset connection a TimeoutError, too. */
+const GENERIC_NAMES = new Set(['Error', 'TypeError', 'SystemError', 'KvsInferenceError', 'TimeoutError']);
 
 export function errorMessage(error: unknown): string {
   return isError(error) ? error.message || error.name : String(error);

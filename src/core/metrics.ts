@@ -13,6 +13,10 @@ export const METRICS = {
   FramesSent: 'Count',
   FramesSucceeded: 'Count',
   FramesFailed: 'Count',
+  /** Given up to stay fresh: the queue was full, or the frame was too old at its turn. */
+  FramesDropped: 'Count',
+  FramesDroppedQueueFull: 'Count',
+  FramesDroppedTooOld: 'Count',
   /** Not published here because the lease went to another worker, which reads them again. */
   FramesHandedOver: 'Count',
   ResultsPublished: 'Count',
@@ -21,11 +25,23 @@ export const METRICS = {
   StreamErrors: 'Count',
   Gaps: 'Count',
   GapDuration: 'Milliseconds',
+  /** Video that live mode did not read after downtime. */
+  Skips: 'Count',
+  SkippedDuration: 'Milliseconds',
   /** Connections closed: silent for too long, or blocked by a full queue for too long. */
   ReaderStalls: 'Count',
   ReaderBlocks: 'Count',
   InvocationRetries: 'Count',
   PublishRetries: 'Count',
+  Throttles: 'Count',
+  /** An endpoint that is down: how often, and for how long so far. */
+  EndpointPauses: 'Count',
+  EndpointPausedTime: 'Milliseconds',
+  PicturesReduced: 'Count',
+  ResultsTooLarge: 'Count',
+  ResultsStored: 'Count',
+  /** The parameter could not be read again, or what it says was refused: 1 each time until it is mended. */
+  ConfigErrors: 'Count',
   /** Leases: taken, handed over on request, let go because nothing could be read, lost to another worker. */
   LeasesTaken: 'Count',
   LeasesHandedOver: 'Count',
@@ -43,6 +59,8 @@ export const METRICS = {
   IngestToProcessLatency: 'Milliseconds',
   InvocationLatency: 'Milliseconds',
   QueueDepth: 'Count',
+  QueueBytes: 'Bytes',
+  ConcurrencyLimit: 'Count',
   LeasesHeld: 'Count',
 } as const;
 
@@ -63,8 +81,8 @@ export interface MetricsOptions {
   log: Logger;
   clock: Clock;
   appName: string;
-  /** Write a line for each stream too, with the dimension `StreamName`. */
-  perStream: boolean;
+  /** Whether to write a line for each stream too, with the dimension `StreamName`; asked at each value. */
+  perStream: () => boolean;
 }
 
 /**
@@ -116,7 +134,7 @@ export class Metrics {
   }
 
   #seriesOf(streamName: string | null): Series[] {
-    if (streamName === null || !this.#options.perStream) return [this.#application];
+    if (streamName === null || !this.#options.perStream()) return [this.#application];
     let series = this.#streams.get(streamName);
     if (series === undefined) {
       series = newSeries();

@@ -68,7 +68,7 @@ export class DemoObserver {
 
   /** A picture that the endpoint has answered. */
   invocation({ customAttributes, body, contentType }: ObservedInvocation): void {
-    const id = /^id=(.+)$/.exec(customAttributes)?.[1];
+    const id = /^id=([^,]+)/.exec(customAttributes)?.[1];
     if (id === undefined) return;
     this.#pictures.set(id, { body, contentType });
     const [oldest] = this.#pictures.keys();
@@ -76,8 +76,10 @@ export class DemoObserver {
     if (this.#pictures.size > limit && oldest !== undefined) this.#pictures.delete(oldest);
   }
 
-  /** A result that the parser Lambda has read. */
-  parsed({ id, streamName, serverTimestamp, serverLatencyMillis: lagMillis, detections }: RecordEntry): void {
+  /** A result that the parser Lambda has read. One without an output says nothing of what there was to see. */
+  parsed(entry: RecordEntry): void {
+    if (entry.outputKind === null) return;
+    const { id, streamName, serverTimestamp, serverLatencyMillis: lagMillis, detections } = entry;
     for (const { label } of detections) this.#detections.set(label, (this.#detections.get(label) ?? 0) + 1);
     if (lagMillis !== null && this.#lags.length < MAX_LAGS) this.#lags.push(lagMillis);
     const stream = this.#streams.get(streamName);

@@ -1,6 +1,6 @@
 import type { KinesisVideoClient } from '@aws-sdk/client-kinesis-video';
 import type { ResourceGroupsTaggingAPIClient } from '@aws-sdk/client-resource-groups-tagging-api';
-import type { Config } from '../config/schema.ts';
+import type { StreamSelection } from '../config/resolve.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
@@ -9,7 +9,8 @@ import { NamedStreams } from './named-streams.ts';
 import { TaggedStreams } from './tagged-streams.ts';
 
 export interface StreamDiscoveryOptions {
-  config: Pick<Config, 'streamNames' | 'tagFilters'>;
+  /** Asked at each look. */
+  selections: () => readonly StreamSelection[];
   /** Neither client should retry by itself: what retries here is paced and logged. */
   kinesisVideo: Pick<KinesisVideoClient, 'send'>;
   tagging: Pick<ResourceGroupsTaggingAPIClient, 'send'>;
@@ -18,19 +19,18 @@ export interface StreamDiscoveryOptions {
   metrics: Metrics;
 }
 
-/** The streams to read: those that are named, and those whose tags match every filter. */
+/** The streams to read: those that are named, and those whose tags match every filter, in any of the selections. */
 export class StreamDiscovery {
+  readonly #options: StreamDiscoveryOptions;
   readonly #named: NamedStreams;
-  readonly #tagged: TaggedStreams;
-  readonly #log: Logger;
+  /** By their filters as JSON. */
+  #tagged = new Map<string, TaggedStreams>();
   /** ARNs that were refused last time. */
   #refused: ReadonlySet<string> = new Set();
 
   constructor(options: StreamDiscoveryOptions) {
-    const { config, ...services } = options;
-    this.#named = new NamedStreams({ ...services, streamNames: config.streamNames });
-    this.#tagged = new TaggedStreams({ ...services, tagFilters: config.tagFilters });
-    this.#log = options.log;
+    this.#options = options;
+    this.#named = new NamedStreams(options);
   }
 
   /**
@@ -41,17 +41,34 @@ export class StreamDiscovery {
    */
   async discover(signal: AbortSignal): Promise<Discovery> {
     signal.throwIfAborted();
-    const [named, tagged] = await Promise.all([this.#named.find(signal), this.#tagged.find(signal)]);
-    const { streams, clashes } = unite([...named.streams, ...tagged.streams]);
+    const selections = this.#options.selections();
+    const names = [...new Set(selections.flatMap(({ streamNames }) => streamNames))];
+    this.#keepTagged(selections);
+    const found = await Promise.all([
+      this.#named.find(names, signal),
+      ...[...this.#tagged.values()].map((tagged) => tagged.find(signal)),
+    ]);
+    const { streams, clashes } = unite(found.flatMap((discovery) => discovery.streams));
     this.#report(clashes);
-    return { streams, isComplete: named.isComplete && tagged.isComplete };
+    return { streams, isComplete: found.every(({ isComplete }) => isComplete) };
+  }
+
+  /** What is known of filters that are still wanted stays. */
+  #keepTagged(selections: readonly StreamSelection[]): void {
+    const before = this.#tagged;
+    this.#tagged = new Map();
+    for (const { tagFilters } of selections) {
+      if (tagFilters.length === 0) continue;
+      const key = JSON.stringify(tagFilters);
+      this.#tagged.set(key, before.get(key) ?? new TaggedStreams({ ...this.#options, tagFilters }));
+    }
   }
 
   #report(clashes: readonly NameClash[]): void {
     for (const clash of clashes) {
       const { streamName, keptArn, refusedArn } = clash;
       const level = this.#refused.has(refusedArn) ? 'debug' : 'error';
-      this.#log[level](
+      this.#options.log[level](
         clash,
         `two streams are named "${streamName}": "${keptArn}" is read, "${refusedArn}" is not`,
       );

@@ -17,8 +17,6 @@ import {
 } from './discovered-stream.ts';
 
 export interface NamedStreamsOptions {
-  /** Names or ARNs. */
-  streamNames: readonly string[];
   /** Should not retry by itself. */
   kinesisVideo: Pick<KinesisVideoClient, 'send'>;
   clock: Clock;
@@ -51,9 +49,13 @@ export class NamedStreams {
     this.#calls = new PacedCalls({ ...options, callsPerSecond: CALLS_PER_SECOND });
   }
 
-  /** @throws only what `signal` aborts with */
-  async find(signal: AbortSignal): Promise<Discovery> {
-    const { streamNames } = this.#options;
+  /**
+   * @param streamNames names or ARNs
+   * @throws only what `signal` aborts with
+   */
+  async find(streamNames: readonly string[], signal: AbortSignal): Promise<Discovery> {
+    const wanted = new Set(streamNames);
+    for (const name of this.#findings.keys()) if (!wanted.has(name)) this.#findings.delete(name);
     const { answers, failures } = await askEach(streamNames, (name) => this.#look(name, signal), signal);
     this.#reportChanges(answers);
     reportFailures(failures, 'streams cannot be looked up with DescribeStream, trying again', this.#options);

@@ -7,7 +7,7 @@ import {
   GetResourcesCommand,
   type ResourceGroupsTaggingAPIClient,
 } from '@aws-sdk/client-resource-groups-tagging-api';
-import type { Config } from '../config/schema.ts';
+import type { TagFilters } from '../config/resolve.ts';
 import type { Clock } from '../core/clock.ts';
 import { errorMessage, errorName, KvsInferenceError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
@@ -15,8 +15,6 @@ import type { Metrics } from '../core/metrics.ts';
 import { askEach, reportFailures } from './ask-each.ts';
 import { isNotPermitted, PacedCalls } from './calls.ts';
 import { type Discovery, parseStreamArn } from './discovered-stream.ts';
-
-type TagFilters = Config['tagFilters'];
 
 export interface TaggedStreamsOptions {
   tagFilters: TagFilters;
@@ -134,10 +132,21 @@ export class TaggedStreams {
   async #filterStreams(signal: AbortSignal): Promise<{ arns: readonly string[]; isComplete: boolean }> {
     const { tagFilters } = this.#options;
     const all = await this.#listStreams(signal);
-    const matches = async (arn: string) => matchesTags(await this.#tags(arn, signal), tagFilters);
+    const before = new Set(this.#arns);
+    const denied = new Map<string, unknown>();
+    const matches = async (arn: string) => {
+      try {
+        return matchesTags(await this.#tags(arn, signal), tagFilters);
+      } catch (error) {
+        if (!isNotPermitted(error)) throw error;
+        // Asking again cannot help: what it was, it stays.
+        denied.set(arn, error);
+        return before.has(arn);
+      }
+    };
     const { answers, failures } = await askEach(all, matches, signal);
     reportFailures(failures, 'tags cannot be had with ListTagsForStream, trying again', this.#options);
-    const before = new Set(this.#arns);
+    reportFailures(denied, 'tags may not be had with ListTagsForStream', this.#options);
     const arns = all.filter((arn) => answers.get(arn) ?? before.has(arn));
     return { arns, isComplete: failures.size === 0 };
   }

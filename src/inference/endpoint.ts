@@ -1,37 +1,35 @@
 import { InvokeEndpointCommand, type SageMakerRuntimeClient } from '@aws-sdk/client-sagemaker-runtime';
 import type { ContentType } from '../config/schema.ts';
 import { type Clock, withTimeout } from '../core/clock.ts';
-import { errorName } from '../core/errors.ts';
-import { isTransientAwsError, retry } from '../core/retry.ts';
+import { limitAnswer } from './answer-limit.ts';
+import type { Invocation } from './invocation.ts';
+import { namedInvocationError } from './invocation-error.ts';
 
-export interface EndpointOptions {
-  client: Pick<SageMakerRuntimeClient, 'send'>;
-  endpointName: string;
-  contentType: ContentType;
-  /** Of one attempt, milliseconds. */
-  timeoutMillis: number;
-  clock: Clock;
+/** What may change between two calls. */
+export interface EndpointSettings {
+  /** For the whole answer, milliseconds. */
+  readonly timeoutMillis: number;
+  readonly targetVariant: string | null;
+  readonly targetModel: string | null;
+  readonly inferenceComponent: string | null;
 }
 
-export interface Invocation {
-  body: Buffer;
-  /** Recognises a repeat in the endpoint's data capture; at most 64 characters. */
-  inferenceId: string;
-  /** Passed to the model; at most 1,024 ASCII characters. */
-  customAttributes: string;
-  onRetry: (error: unknown, attempt: number, delayMillis: number) => void;
+export interface EndpointOptions {
+  /** Must not retry by itself. */
+  client: Pick<SageMakerRuntimeClient, 'send'>;
+  name: string;
+  /** What the endpoint accepts. */
+  acceptContentType: ContentType;
+  settings: () => EndpointSettings;
+  clock: Clock;
 }
 
 export interface Answer {
   readonly body: Buffer;
+  /** Empty if the endpoint does not say. */
   readonly contentType: string;
-  /** Duration of the attempt that succeeded. */
   readonly inferenceMillis: number;
 }
-
-const MAX_ATTEMPTS = 5;
-const BASE_DELAY_MILLIS = 200;
-const MAX_DELAY_MILLIS = 5000;
 
 /**
  * One SageMaker endpoint
@@ -45,51 +43,52 @@ export class SageMakerEndpoint {
   }
 
   get name(): string {
-    return this.#options.endpointName;
+    return this.#options.name;
   }
 
   /**
-   * Asks the endpoint, and asks again where that can help. The client given must not retry by itself.
+   * Asks the endpoint once.
    *
-   * @param signal gives up
-   * @throws the service's error, once it is final
+   * @param signal calls it off
+   * @throws the service's error: see classifyInvocationError
+   * @throws {KvsInferenceError} TIMEOUT if the answer is not complete in time; ANSWER_TOO_LARGE
    */
   async invoke(invocation: Invocation, signal: AbortSignal): Promise<Answer> {
-    return await retry(() => this.#attempt(invocation, signal), {
-      clock: this.#options.clock,
-      signal,
-      attempts: MAX_ATTEMPTS,
-      baseDelayMillis: BASE_DELAY_MILLIS,
-      maxDelayMillis: MAX_DELAY_MILLIS,
-      isRetryable: isRetryableInvocationError,
-      onRetry: invocation.onRetry,
-    });
-  }
-
-  async #attempt({ body, inferenceId, customAttributes }: Invocation, signal: AbortSignal): Promise<Answer> {
-    const { client, endpointName, contentType, timeoutMillis, clock } = this.#options;
+    const { client, clock, settings } = this.#options;
+    const { timeoutMillis } = settings();
     const startedAt = clock.monotonic();
-    const command = new InvokeEndpointCommand({
-      EndpointName: endpointName,
-      ContentType: contentType,
-      Body: body,
-      InferenceId: inferenceId,
-      CustomAttributes: customAttributes,
-    });
+    const command = this.#command(invocation);
     const output = await withTimeout(clock, timeoutMillis, signal, (abortSignal) =>
       client.send(command, { abortSignal }),
-    );
+    ).catch((error: unknown) => {
+      throw namedInvocationError(error);
+    });
     return {
-      body: Buffer.from(output.Body ?? []),
+      body: bufferOf(output.Body),
       contentType: output.ContentType ?? '',
       inferenceMillis: Math.round(clock.monotonic() - startedAt),
     };
   }
+
+  #command({ body, inferenceId, customAttributes }: Invocation): InvokeEndpointCommand {
+    const { name, acceptContentType, settings } = this.#options;
+    const { targetVariant, targetModel, inferenceComponent } = settings();
+    const command = new InvokeEndpointCommand({
+      EndpointName: name,
+      ContentType: acceptContentType,
+      Body: body,
+      InferenceId: inferenceId,
+      CustomAttributes: customAttributes,
+      TargetVariant: targetVariant ?? undefined,
+      TargetModel: targetModel ?? undefined,
+      InferenceComponentName: inferenceComponent ?? undefined,
+    });
+    limitAnswer(command);
+    return command;
+  }
 }
 
-/** Whether asking again can help. A model's own error is final unless the model failed with 429 or 5xx. */
-export function isRetryableInvocationError(error: unknown): boolean {
-  if (errorName(error) !== 'ModelError') return isTransientAwsError(error);
-  const { OriginalStatusCode: status } = error as { OriginalStatusCode?: number };
-  return status === undefined || status === 429 || status >= 500;
+/** A view of the same bytes. */
+function bufferOf(bytes: Uint8Array | undefined): Buffer {
+  return bytes === undefined ? Buffer.alloc(0) : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }

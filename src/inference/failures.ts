@@ -1,68 +1,78 @@
 import type { Clock } from '../core/clock.ts';
 import { errorMessage, errorName } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
+import type { Metrics } from '../core/metrics.ts';
+import type { SampledFrame } from '../stream/sampled-frame.ts';
+import type { FailedInference } from './inference.ts';
+import { identityOf } from './inquiry.ts';
 
-interface Failures {
-  count: number;
-  ids: string[];
-  /** Of the last one. */
-  message: string;
-  lastLineAt: number;
+interface Gathered {
+  readonly error: string;
+  readonly message: string;
+  readonly failed: Array<ReturnType<typeof identityOf> & { attempts: number }>;
 }
 
-const LINE_INTERVAL_MILLIS = 60_000;
-const MAX_IDS = 100;
+const GATHERING_MILLIS = 60_000;
+/** Frames in a line. */
+const MAX_FRAMES = 100;
 
 /**
- * Reports frames that failed for good: at once the first time, then at most once a minute for each kind of error,
- * with how many there were and which. An endpoint that is gone is one line a minute, not one a frame.
+ * Frames that failed for good: each is counted, and a line of its own. Only while nothing but one error comes, as from an
+ * endpoint that does not exist, frames after the first share a line a minute, or a hundred of them one; it names each.
  */
 export class FailureLog {
-  readonly #log: Logger;
-  readonly #clock: Clock;
-  readonly #endpoint: string;
-  readonly #failures = new Map<string, Failures>();
+  readonly #options: { clock: Clock; log: Logger; metrics: Metrics };
+  /** The error that nothing has interrupted since. */
+  #lastError: string | null = null;
+  #gathered: Gathered | null = null;
+  #gathering = new AbortController();
 
-  constructor(options: { log: Logger; clock: Clock; endpoint: string }) {
-    this.#log = options.log;
-    this.#clock = options.clock;
-    this.#endpoint = options.endpoint;
+  /** @param options.log names the endpoint in its lines */
+  constructor(options: { clock: Clock; log: Logger; metrics: Metrics }) {
+    this.#options = options;
   }
 
-  /** @param id of the result that there will not be */
-  add(error: unknown, id: string): void {
-    const name = errorName(error);
-    const failures = this.#failures.get(name) ?? newFailures();
-    this.#failures.set(name, failures);
-    failures.count += 1;
-    if (failures.ids.length < MAX_IDS) failures.ids.push(id);
-    failures.message = errorMessage(error);
-    if (this.#isDue(failures)) this.#write(name, failures);
+  add(frame: SampledFrame, { error: cause, attempts }: Pick<FailedInference, 'error' | 'attempts'>): void {
+    const { log, metrics } = this.#options;
+    metrics.count('FramesFailed', frame.streamName);
+    const error = errorName(cause);
+    const details = { ...identityOf(frame), attempts };
+    if (error !== this.#lastError) {
+      this.flush();
+      this.#lastError = error;
+      log.error({ ...details, error }, `frame failed: ${errorMessage(cause)}`);
+      return;
+    }
+    if (this.#gathered === null) void this.#gather();
+    this.#gathered ??= { error, message: errorMessage(cause), failed: [] };
+    this.#gathered.failed.push(details);
+    if (this.#gathered.failed.length >= MAX_FRAMES) this.#write();
   }
 
-  /** Reports what has waited its minute. To be called now and then. */
-  flushDue(): void {
-    for (const [name, failures] of this.#failures) if (this.#isDue(failures)) this.#write(name, failures);
+  /** A frame did not fail: what fails next is news again. */
+  succeeded(): void {
+    if (this.#lastError === null) return;
+    this.flush();
+    this.#lastError = null;
   }
 
-  /** Reports what has no line yet. */
+  /** Writes what has no line yet. Leaves no timer. */
   flush(): void {
-    for (const [name, failures] of this.#failures) if (failures.count > 0) this.#write(name, failures);
+    if (this.#gathered !== null) this.#write();
   }
 
-  #isDue({ count, lastLineAt }: Failures): boolean {
-    return count > 0 && this.#clock.monotonic() - lastLineAt >= LINE_INTERVAL_MILLIS;
+  async #gather(): Promise<void> {
+    this.#gathering = new AbortController();
+    const { signal } = this.#gathering;
+    await this.#options.clock.sleep(GATHERING_MILLIS, signal).catch(() => undefined);
+    if (!signal.aborted) this.flush();
   }
 
-  #write(error: string, failures: Failures): void {
-    const { count, ids, message } = failures;
-    failures.count = 0;
-    failures.ids = [];
-    failures.lastLineAt = this.#clock.monotonic();
-    this.#log.error({ error, endpoint: this.#endpoint, frames: count, ids }, `frames failed: ${message}`);
+  #write(): void {
+    if (this.#gathered === null) return;
+    const { error, message, failed } = this.#gathered;
+    this.#gathering.abort();
+    this.#gathered = null;
+    this.#options.log.error({ error, frames: failed.length, failed }, `frames failed: ${message}`);
   }
-}
-
-function newFailures(): Failures {
-  return { count: 0, ids: [], message: '', lastLineAt: Number.NEGATIVE_INFINITY };
 }

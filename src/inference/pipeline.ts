@@ -1,160 +1,86 @@
-import { createHash } from 'node:crypto';
-import { setMaxListeners } from 'node:events';
-import type { Clock } from '../core/clock.ts';
-import { errorName } from '../core/errors.ts';
-import type { Logger } from '../core/log.ts';
-import type { Metrics } from '../core/metrics.ts';
+import type { SampledEndpoint } from '../lease/sampling.ts';
 import type { SampledFrame } from '../stream/sampled-frame.ts';
-import type { Picture } from '../video/encoder.ts';
-import type { PicturePool } from '../video/picture-pool.ts';
-import type { Answer, SageMakerEndpoint } from './endpoint.ts';
-import { FailureLog } from './failures.ts';
-import { FrameQueue, type InSlot } from './queue.ts';
+import type { ByteBudget } from './byte-budget.ts';
+import { EndpointPipeline, type EndpointPipelineOptions } from './endpoint-pipeline.ts';
 
-/** What the model said of a frame. */
-export interface Inference {
-  /** What it was shown. */
-  readonly picture: Picture;
-  readonly answer: Answer;
-  readonly endpoint: string;
+export interface PipelineOptions extends Omit<EndpointPipelineOptions, 'endpoint' | 'share'> {
+  /** Of the compressed frames in all queues. */
+  budget: ByteBudget;
 }
 
-export interface PipelineOptions {
-  queueSize: number;
-  poolSize: number;
-  /** `%d` is replaced by the slot's number. */
-  poolName: string;
-  pictures: PicturePool;
-  endpoint: SageMakerEndpoint;
-  /**
-   * Resolves when the result is published.
-   *
-   * @throws {KvsInferenceError} TENURE_OVER if it may not be published any more
-   */
-  publish: (frame: SampledFrame, inference: Inference) => Promise<void>;
-  clock: Clock;
-  log: Logger;
-  metrics: Metrics;
-}
-
-/**
- * A sampled frame's way: wait for a slot, decode, ask the endpoint, publish, settle. A frame that fails for good is
- * counted, logged and settled too. One that is given up with its tenure is abandoned: the checkpoint stays before it,
- * and whoever holds the lease next reads it again.
- */
+/** The ways to all endpoints, within one bound of bytes. */
 export class InferencePipeline {
   readonly #options: PipelineOptions;
-  readonly #queue: FrameQueue;
-  readonly #failures: FailureLog;
+  /** By name and content type. */
+  readonly #pipelines = new Map<string, EndpointPipeline>();
 
   constructor(options: PipelineOptions) {
     this.#options = options;
-    this.#queue = new FrameQueue({ size: options.queueSize, concurrency: options.poolSize });
-    this.#failures = new FailureLog({
-      log: options.log,
-      clock: options.clock,
-      endpoint: options.endpoint.name,
-    });
+    this.configure();
   }
 
   /** Sampled frames that wait or are in flight. */
   get depth(): number {
-    return this.#queue.depth;
+    return [...this.#pipelines.values()].reduce((sum, { depth }) => sum + depth, 0);
+  }
+
+  /** Bytes of these frames, as they were compressed. */
+  get bytes(): number {
+    return this.#options.budget.held;
   }
 
   /**
-   * Resolves when the frame is in the queue; waits while that is full. From then on, exactly one of its `settle` and
-   * `abandon` is called, once.
+   * To be called when the configuration has changed. An endpoint that is no longer configured stays for the frames that
+   * were sampled for it, now or in what is read again.
+   */
+  configure(): void {
+    for (const endpoint of this.#options.config().endpoints) this.#of(endpoint);
+    for (const pipeline of this.#pipelines.values()) pipeline.configure();
+    this.#closeUnused();
+  }
+
+  /**
+   * Resolves when the frame is in its endpoint's queue; waits while that is full. From then on, exactly one of its
+   * `settle` and `abandon` is called, once.
    *
    * @throws the reason of `signal`, or of the tenure's `draining`, if it aborts before
    */
   async submit(frame: SampledFrame, signal: AbortSignal): Promise<void> {
-    const run = async (inSlot: InSlot) => {
-      if (await this.#process(frame, inSlot)) frame.settle();
-      else this.#abandon(frame);
-    };
-    const { draining, over } = frame.tenure;
-    // Each of a stream's frames that are inside listens to them, which is no leak.
-    setMaxListeners(Number.POSITIVE_INFINITY, draining, over);
-    await this.#queue.enter({ draining, run }, signal);
+    await this.#of(frame.endpoint).submit(frame, signal);
   }
 
-  /** Writes the lines on failed frames that are due. */
-  reportFailures(): void {
-    this.#failures.flushDue();
+  /** Measures the values of now. To be called now and then. */
+  report(): void {
+    for (const pipeline of this.#pipelines.values()) pipeline.report();
+    this.#closeUnused();
   }
 
   /** Resolves when no frame is inside any more; it is for the tenures to see to that. Writes the last lines. */
   async close(): Promise<void> {
-    await this.#queue.onIdle();
-    this.#failures.flush();
+    await Promise.all([...this.#pipelines.values()].map((pipeline) => pipeline.close()));
   }
 
-  /** @returns whether the frame is done, published or failed; false if it was given up with its tenure */
-  async #process(frame: SampledFrame, inSlot: InSlot): Promise<boolean> {
-    const { tenure } = frame;
-    try {
-      const inference = await inSlot((slot) => this.#infer(frame, slot));
-      if (inference === null || !tenure.isValid()) return false;
-      await this.#publish(frame, inference);
-    } catch (error) {
-      if (errorName(error) === 'TENURE_OVER' || tenure.over.aborted || !tenure.isValid()) return false;
-      this.#reportFailure(frame, error);
+  /** What they have of the bytes goes to the others. */
+  #closeUnused(): void {
+    const wanted = new Set(this.#options.config().endpoints.map(key));
+    for (const [name, pipeline] of this.#pipelines) {
+      if (wanted.has(name) || !pipeline.isIdle) continue;
+      this.#pipelines.delete(name);
+      void pipeline.close();
     }
-    return true;
   }
 
-  async #infer(frame: SampledFrame, slot: number): Promise<Inference> {
-    const { pictures, endpoint, metrics, log, poolName } = this.#options;
-    const { streamName, fragment, tenure } = frame;
-    const details = {
-      streamName,
-      fragmentNumber: fragment.fragmentNumber,
-      frameIndex: frame.frame.index,
-      slot: poolName.replace('%d', String(slot)),
-    };
-    const picture = await pictures.picture(frame.codec, frame.payload);
-    tenure.over.throwIfAborted();
-    metrics.count('FramesSent', streamName);
-    const answer = await endpoint.invoke(
-      {
-        body: picture.data,
-        inferenceId: createHash('sha256').update(frame.id).digest('hex'),
-        customAttributes: `id=${frame.id}`,
-        onRetry: (error, attempt, delayMillis) => {
-          metrics.count('InvocationRetries', streamName);
-          log.warn(
-            { ...details, error: errorName(error), attempt, delayMillis },
-            'invocation failed, trying again',
-          );
-        },
-      },
-      tenure.over,
-    );
-    metrics.count('FramesSucceeded', streamName);
-    metrics.observe('InvocationLatency', streamName, answer.inferenceMillis);
-    log.debug({ ...details, inferenceMillis: answer.inferenceMillis }, 'inferred');
-    return { picture, answer, endpoint: endpoint.name };
+  #of(endpoint: SampledEndpoint): EndpointPipeline {
+    const known = this.#pipelines.get(key(endpoint));
+    if (known !== undefined) return known;
+    const { budget, ...options } = this.#options;
+    const pipeline = new EndpointPipeline({ ...options, endpoint, share: budget.share() });
+    this.#pipelines.set(key(endpoint), pipeline);
+    return pipeline;
   }
+}
 
-  async #publish(frame: SampledFrame, inference: Inference): Promise<void> {
-    const { publish, clock, metrics } = this.#options;
-    const { streamName, fragment } = frame;
-    await publish(frame, inference);
-    metrics.count('ResultsPublished', streamName);
-    const age = clock.now() - fragment.serverTimestampMillis - frame.frame.offsetMillis;
-    metrics.observe('IngestToProcessLatency', streamName, Math.max(0, Math.round(age)));
-  }
-
-  #abandon(frame: SampledFrame): void {
-    this.#options.metrics.count('FramesHandedOver', frame.streamName);
-    this.#options.log.debug({ id: frame.id }, 'frame handed over');
-    frame.abandon();
-  }
-
-  #reportFailure(frame: SampledFrame, error: unknown): void {
-    this.#options.metrics.count('FramesFailed', frame.streamName);
-    this.#failures.add(error, frame.id);
-    this.#options.log.debug({ id: frame.id, err: error }, 'frame failed');
-  }
+/** What is asked for in another format is another way. */
+function key({ name, acceptContentType }: SampledEndpoint): string {
+  return `${name} ${acceptContentType}`;
 }

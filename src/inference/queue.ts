@@ -1,44 +1,96 @@
 import PQueue from 'p-queue';
+import type { ByteShare } from './byte-budget.ts';
+import { framesToDrop, sumOfBytes } from './drop-oldest.ts';
+import { type Entrant, Entrants } from './entrants.ts';
+import { FairQueue, type FairQueueOptions } from './fair-queue.ts';
+import { Occupant, Occupants } from './occupants.ts';
+import type { Job, SlotOptions } from './place.ts';
+import { Turns } from './turns.ts';
 
-/**
- * Waits for one of the slots, which are numbered from 0, and does `work` in it.
- *
- * @returns null if the job's `draining` aborted before it was its turn
- */
-export type InSlot = <T extends object>(work: (slot: number) => Promise<T>) => Promise<T | null>;
+export { GivenUpError, type GiveUpReason, type Job, type Place, type SlotOptions } from './place.ts';
 
-/** What is done in a place of the queue. */
-export interface Job {
-  /** Aborts when the job is not to have a slot any more; one that has a slot keeps it. */
-  readonly draining: AbortSignal;
-  /** Holds the place until it resolves. May not reject. */
-  readonly run: (inSlot: InSlot) => Promise<void>;
+export interface QueueLimits {
+  /** Jobs inside, those in a slot included. */
+  readonly size: number;
+  /** Jobs of one stream that may wait for a slot; 0: no limit. */
+  readonly maxWaitingPerStream: number;
+  /** What happens at a limit: who comes waits, or the oldest that wait go. */
+  readonly fullPolicy: 'block' | 'dropOldest';
 }
 
 /**
- * A bounded p-queue: at most `size` jobs are inside, waiting or under way, and at most `concurrency` hold a slot.
- * `enter` waits while it is full, which is what stops the reading; whoever waits longest enters first.
+ * A bounded p-queue that is fair between streams: at most `size` jobs, and the bytes of its share, are inside, waiting or
+ * under way; at most `concurrency` hold a slot. `enter` waits while there is no room, which is what stops the reading, or
+ * makes room, as the policy says. Streams take turns to get in, and again to get a slot. Who is next to get in is not
+ * overtaken by a smaller one that would fit.
  *
- * p-queue itself has no bound, and its `onSizeLessThan` lets several waiters in at once: the bound is ours.
+ * p-queue itself has no bound, and its `onSizeLessThan` lets several waiters in at once: the bounds are ours.
  */
 export class FrameQueue {
-  readonly #queue: PQueue;
-  readonly #size: number;
-  readonly #freeSlots: number[];
-  /** Each is given a place by calling it. */
-  readonly #entrants = new Set<() => void>();
-  #inside = 0;
+  readonly #queue: PQueue<FairQueue, FairQueueOptions>;
+  readonly #share: ByteShare;
+  readonly #entrants = new Entrants(() => this.#admit());
+  readonly #turns = new Turns();
+  readonly #inside = new Occupants();
+  /** Whether each is taken. */
+  readonly #slots: boolean[] = [];
+  #limits: QueueLimits;
+  #isAdmitting = false;
+  #mustAdmit = false;
   #whenIdle: Array<() => void> = [];
 
-  constructor(options: { size: number; concurrency: number }) {
-    this.#size = options.size;
-    this.#queue = new PQueue({ concurrency: options.concurrency });
-    this.#freeSlots = Array.from({ length: options.concurrency }, (_, index) => index).reverse();
+  constructor(options: { limits: QueueLimits; concurrency: number; budget: ByteShare }) {
+    this.#limits = options.limits;
+    this.#queue = new PQueue({ concurrency: options.concurrency, queueClass: FairQueue });
+    this.#share = options.budget;
+    this.#share.onRoom(() => this.#admit());
+  }
+
+  /** Smaller limits put nobody out, except for `maxWaitingPerStream` under `dropOldest`. */
+  configure(limits: QueueLimits): void {
+    this.#limits = limits;
+    for (const streamName of this.#inside.streamNames) this.#dropExcess(streamName);
+    this.#admit();
+  }
+
+  /** Slots that may be held at once, at least 1. Whoever holds one keeps it. */
+  get concurrency(): number {
+    return this.#queue.concurrency;
+  }
+
+  set concurrency(slots: number) {
+    this.#queue.concurrency = slots;
+  }
+
+  /** Nobody gets a slot until `resume`; whoever holds one keeps it. */
+  pause(): void {
+    this.#queue.pause();
+    this.#share.setPaused(true);
+  }
+
+  resume(): void {
+    this.#share.setPaused(false);
+    this.#queue.start();
   }
 
   /** Jobs that are inside. */
   get depth(): number {
-    return this.#inside;
+    return this.#inside.size;
+  }
+
+  /** Whether nobody is inside, nor waits to get in. */
+  get isIdle(): boolean {
+    return this.depth === 0 && this.#entrants.isEmpty;
+  }
+
+  /** Bytes of the jobs that are inside. */
+  get bytes(): number {
+    return this.#share.held;
+  }
+
+  /** Jobs inside that wait for a slot, or for the delay before another attempt. */
+  get waiting(): number {
+    return [...this.#inside.waiting().values()].flat().length;
   }
 
   /**
@@ -47,79 +99,159 @@ export class FrameQueue {
    * @throws the reason of `signal`, or of the job's `draining`, if it aborts before there is room
    */
   async enter(job: Job, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    job.draining.throwIfAborted();
-    if (this.#inside < this.#size) this.#inside += 1;
-    else await this.#place([signal, job.draining]);
-    void this.#run(job);
+    await this.#entrants.wait(job, signal);
   }
 
   /** Resolves when nothing is inside. */
   async onIdle(): Promise<void> {
-    if (this.#inside > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+    if (this.depth > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
   }
 
-  async #run(job: Job): Promise<void> {
+  /** Lets in whoever there is room for. To be called whenever that may have changed. */
+  #admit(): void {
+    this.#mustAdmit = true;
+    if (this.#isAdmitting) return;
+    this.#isAdmitting = true;
     try {
-      await job.run((work) => this.#inSlot(work, job.draining));
+      while (this.#mustAdmit) {
+        this.#mustAdmit = false;
+        this.#share.claim(this.#admitAll()?.job.bytes ?? null);
+      }
     } finally {
-      this.#leave();
+      this.#isAdmitting = false;
+    }
+  }
+
+  /** @returns who waits for bytes, and is next */
+  #admitAll(): Entrant | null {
+    const passedOver = new Set<string>();
+    for (;;) {
+      const entrant = this.#next(passedOver);
+      if (entrant === null) return null;
+      const { streamName, bytes } = entrant.job;
+      const isFull = this.depth >= this.#limits.size;
+      if (!isFull && this.#share.take(bytes)) {
+        this.#turns.take(streamName);
+        this.#start(entrant);
+        continue;
+      }
+      const willHaveRoom = this.#makeRoom(entrant.job);
+      if (isFull) return null;
+      if (willHaveRoom || !this.#share.isStuck(bytes)) return entrant;
+      passedOver.add(streamName);
+    }
+  }
+
+  #next(passedOver: ReadonlySet<string>): Entrant | null {
+    const streamNames = [...this.#entrants.streamNames].filter(
+      (streamName) => !passedOver.has(streamName) && this.#mayEnter(streamName),
+    );
+    const streamName = this.#turns.next(streamNames);
+    return streamName === null ? null : this.#entrants.first(streamName);
+  }
+
+  #mayEnter(streamName: string): boolean {
+    const { fullPolicy, maxWaitingPerStream } = this.#limits;
+    if (fullPolicy === 'dropOldest' || maxWaitingPerStream === 0) return true;
+    return this.#inside.waitingOf(streamName).length < maxWaitingPerStream;
+  }
+
+  /** Under `dropOldest`. @returns whether there is room as soon as those that have been given up are gone */
+  #makeRoom({ streamName, bytes }: Job): boolean {
+    if (this.#limits.fullPolicy === 'block') return false;
+    const leaving = this.#inside.leaving();
+    const bytesLeaving = sumOfBytes(leaving);
+    const hasRoom = (frames: number, freed: number) =>
+      this.depth - leaving.length - frames < this.#limits.size &&
+      this.#share.hasRoom(bytes, bytesLeaving + freed);
+    if (hasRoom(0, 0)) return true;
+    const dropped = framesToDrop(this.#inside.waiting(), streamName, hasRoom);
+    for (const occupant of dropped ?? []) occupant.giveUp('DROPPED');
+    return dropped !== null;
+  }
+
+  #start({ job, enter }: Entrant): void {
+    const occupant = new Occupant(job);
+    this.#inside.add(occupant);
+    enter();
+    void this.#run(occupant);
+  }
+
+  async #run(occupant: Occupant): Promise<void> {
+    const { job, givenUp } = occupant;
+    const drain = () => {
+      if (occupant.state !== 'IN_SLOT') occupant.giveUp('DRAINING');
+    };
+    job.draining.addEventListener('abort', drain, { once: true });
+    try {
+      await job.run({ givenUp, inSlot: (work, options) => this.#inSlot(occupant, work, options) });
+    } finally {
+      job.draining.removeEventListener('abort', drain);
+      this.#inside.delete(occupant);
+      this.#share.give(job.bytes);
+      if (this.depth === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
     }
   }
 
   /**
-   * p-queue drops a waiting job when its signal aborts, but it also lets go of the slot of a running one, whose work
-   * goes on. So it is given a signal that aborts only while the job waits.
+   * p-queue drops a waiting job when its signal aborts, but it also lets go of the slot of a running one, whose work goes
+   * on, and of what that returns. So `givenUp` never aborts before p-queue is done with the slot.
    */
-  async #inSlot<T extends object>(
+  async #inSlot<T>(
+    occupant: Occupant,
     work: (slot: number) => Promise<T>,
-    draining: AbortSignal,
-  ): Promise<T | null> {
-    if (draining.aborted) return null;
-    const waiting = new AbortController();
-    const drop = () => waiting.abort();
-    draining.addEventListener('abort', drop, { once: true });
+    { first = false, delay }: SlotOptions = {},
+  ): Promise<T> {
+    const { job, givenUp } = occupant;
+    givenUp.throwIfAborted();
     const start = async () => {
-      draining.removeEventListener('abort', drop);
-      const slot = this.#freeSlots.pop() ?? 0;
+      occupant.state = 'IN_SLOT';
+      const slot = this.#takeSlot();
       try {
-        return await work(slot);
+        const result = work(slot);
+        // Its stream has one fewer that waits.
+        this.#admit();
+        return await result;
       } finally {
-        this.#freeSlots.push(slot);
+        this.#slots[slot] = false;
       }
     };
+    occupant.state = 'WAITING';
     try {
-      return await this.#queue.add(start, { signal: waiting.signal });
-    } catch (error) {
-      if (waiting.signal.aborted) return null;
-      throw error;
+      if (delay !== undefined) await this.#asWaiting(occupant, delay(givenUp));
+      const { streamName } = job;
+      return await this.#asWaiting(occupant, this.#queue.add(start, { signal: givenUp, streamName, first }));
+    } finally {
+      if (!givenUp.aborted) occupant.state = 'AFTER_SLOT';
+      if (job.draining.aborted) occupant.giveUp('DRAINING');
     }
   }
 
-  /** The place goes to whoever waits longest. */
-  #leave(): void {
-    const [next] = this.#entrants;
-    if (next === undefined) this.#inside -= 1;
-    else next();
-    if (this.#inside === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
+  /** @throws {GivenUpError} if the job is given up meanwhile */
+  async #asWaiting<T>(occupant: Occupant, wait: Promise<T>): Promise<T> {
+    if (occupant.isWaiting) {
+      this.#dropExcess(occupant.job.streamName);
+      this.#admit();
+    }
+    try {
+      return await wait;
+    } finally {
+      occupant.givenUp.throwIfAborted();
+    }
   }
 
-  async #place(signals: readonly AbortSignal[]): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      const stopWaiting = () => {
-        this.#entrants.delete(enter);
-        for (const signal of signals) signal.removeEventListener('abort', abort);
-      };
-      const enter = () => {
-        stopWaiting();
-        resolve();
-      };
-      const abort = () => {
-        stopWaiting();
-        reject(signals.find((signal) => signal.aborted)?.reason);
-      };
-      this.#entrants.add(enter);
-      for (const signal of signals) signal.addEventListener('abort', abort, { once: true });
-    });
+  #takeSlot(): number {
+    const free = this.#slots.indexOf(false);
+    const slot = free === -1 ? this.#slots.length : free;
+    this.#slots[slot] = true;
+    return slot;
+  }
+
+  #dropExcess(streamName: string): void {
+    const { fullPolicy, maxWaitingPerStream } = this.#limits;
+    if (fullPolicy === 'block' || maxWaitingPerStream === 0) return;
+    const waiting = this.#inside.waitingOf(streamName);
+    const excess = Math.max(0, waiting.length - maxWaitingPerStream);
+    for (const occupant of waiting.slice(0, excess)) occupant.giveUp('DROPPED');
   }
 }

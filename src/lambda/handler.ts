@@ -1,5 +1,5 @@
 import type { KinesisStreamBatchResponse, KinesisStreamEvent, KinesisStreamRecord } from 'aws-lambda';
-import { errorMessage } from '../core/errors.ts';
+import { errorMessage as messageOf } from '../core/errors.ts';
 import { type Environment, readEnvironment } from './environment.ts';
 import { type Detection, decodeText, type ParsedOutput, parseOutput } from './outputs.ts';
 import { type DecodedRecord, decodeRecord } from './record.ts';
@@ -19,7 +19,15 @@ export interface RecordEntry {
   producerLatencyMillis: number | null;
   /** Milliseconds from `serverTimestamp` until this line was written. */
   serverLatencyMillis: number | null;
-  outputKind: ParsedOutput['kind'];
+  /** What the frame has failed with: there are no detections then. Null if it has not failed. */
+  error: string | null;
+  errorMessage: string | null;
+  /** Calls of the endpoint for a frame that has failed. */
+  attempts: number | null;
+  /** Where in S3 an output is that was too large for the record: there are no detections here then. */
+  sageMakerOutputUri: string | null;
+  /** Null if the record holds no output. */
+  outputKind: ParsedOutput['kind'] | null;
   /** How many detections are above the threshold; `detections` holds the first 500 of them. */
   detectionCount: number;
   detections: Detection[];
@@ -75,7 +83,8 @@ const MAXIMUM_DETECTIONS = 500;
 const MAXIMUM_RAW_CHARACTERS = 2_000;
 
 /**
- * The parser: logs each result record of a Kinesis event. Throws a UsageError for a bad environment.
+ * The parser: logs each result record of a Kinesis event; that a frame has failed is a record like any other, which
+ * says so in place of detections. Throws a UsageError for a bad environment.
  *
  * It stops at the first record it cannot read and reports that one: Lambda delivers it again together with every
  * record after it, so reading on would log those twice. This needs `ReportBatchItemFailures` on the event source
@@ -86,8 +95,10 @@ export function createHandler({ log, environment, now = Date.now }: ParserOption
   const { classNames, confidenceThreshold } = readEnvironment(environment);
 
   function logRecord(record: DecodedRecord): void {
-    const output = parseOutput(record.sageMakerOutput, { classNames });
-    const detections = output.detections.filter(({ confidence }) => confidence > confidenceThreshold);
+    const hasOutput = record.error === null && record.sageMakerOutputUri === null;
+    const output = hasOutput ? parseOutput(record.sageMakerOutput, { classNames }) : null;
+    const found = output?.detections ?? [];
+    const detections = found.filter(({ confidence }) => confidence > confidenceThreshold);
     log.record(recordEntry(record, output, detections, now()));
     for (const { label, confidence } of detections) {
       log.text(`detected object: ${label}, with confidence: ${confidence}`);
@@ -111,19 +122,20 @@ function decode({ eventID, kinesis }: KinesisStreamRecord, log: ParserLog): Deco
     return decodeRecord(kinesis.data);
   } catch (error) {
     const { sequenceNumber, partitionKey } = kinesis;
-    log.error({ sequenceNumber, eventID, partitionKey, message: errorMessage(error) });
+    log.error({ sequenceNumber, eventID, partitionKey, message: messageOf(error) });
     return undefined;
   }
 }
 
 function recordEntry(
   record: DecodedRecord,
-  output: ParsedOutput,
+  output: ParsedOutput | null,
   detections: Detection[],
   now: number,
 ): RecordEntry {
   const { streamName, fragmentNumber, frameIndex, id, endpoint } = record;
   const { producerTimestamp, serverTimestamp, fragmentMetaData, frameMetaData } = record;
+  const { error, errorMessage, attempts, sageMakerOutputUri } = record;
   return {
     streamName,
     fragmentNumber,
@@ -134,12 +146,16 @@ function recordEntry(
     serverTimestamp,
     producerLatencyMillis: millisSince(producerTimestamp, now),
     serverLatencyMillis: millisSince(serverTimestamp, now),
-    outputKind: output.kind,
+    error,
+    errorMessage,
+    attempts,
+    sageMakerOutputUri,
+    outputKind: output?.kind ?? null,
     detectionCount: detections.length,
     detections: detections.slice(0, MAXIMUM_DETECTIONS),
-    belowThreshold: output.detections.length - detections.length,
-    skippedRows: output.skippedRows,
-    rawOutput: output.kind === 'raw' ? rawOutput(record) : null,
+    belowThreshold: (output?.detections.length ?? 0) - detections.length,
+    skippedRows: output?.skippedRows ?? 0,
+    rawOutput: output?.kind === 'raw' ? rawOutput(record) : null,
     fragmentMetaData,
     frameMetaData,
   };

@@ -6,7 +6,10 @@ import { createHandler } from './handler.ts';
  */
 export const handler = createHandler({
   log: {
-    record: (entry) => process.stdout.write(`${JSON.stringify({ level: 'info', ...entry })}\n`),
+    record: (entry) => {
+      const level = entry.error === null ? 'info' : 'error';
+      process.stdout.write(`${JSON.stringify({ level, ...entry })}\n`);
+    },
     text: (line) => process.stdout.write(`${line}\n`),
     error: (error) => process.stderr.write(`${JSON.stringify({ level: 'error', ...error })}\n`),
   },

@@ -5,8 +5,15 @@ export interface DecodedRecord {
   streamName: string;
   fragmentMetaData: string;
   frameMetaData: string;
-  /** The endpoint's response body. */
+  /** The endpoint's response body; empty beside `error` and `sageMakerOutputUri`. */
   sageMakerOutput: Uint8Array;
+  /** Where in S3 an output is that was too large for the record. */
+  sageMakerOutputUri: string | null;
+  /** What the frame has failed with; null if it has not. */
+  error: string | null;
+  errorMessage: string | null;
+  /** Calls of the endpoint for a frame that has failed. */
+  attempts: number | null;
   contentType: string | null;
   id: string | null;
   fragmentNumber: string | null;
@@ -35,10 +42,14 @@ export function decodeRecord(data: string): DecodedRecord {
     fragmentMetaData,
     frameMetaData: requiredText(fields, 'frameMetaData'),
     sageMakerOutput: decodeBase64(requiredText(fields, 'sageMakerOutput'), 'sageMakerOutput'),
+    sageMakerOutputUri: text(fields.sageMakerOutputUri),
+    error: text(fields.error),
+    errorMessage: text(fields.errorMessage),
+    attempts: number(fields.attempts),
     contentType: text(fields.contentType),
     id: text(fields.id),
     fragmentNumber: text(fields.fragmentNumber),
-    frameIndex: typeof frame?.index === 'number' ? frame.index : null,
+    frameIndex: number(frame?.index),
     endpoint: text(fields.endpoint),
     producerTimestamp: text(fields.producerTimestamp),
     serverTimestamp: text(fields.serverTimestamp),
@@ -76,13 +87,17 @@ function text(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
 }
 
+function number(value: unknown): number | null {
+  return typeof value === 'number' ? value : null;
+}
+
 /** What AWS KIT's text says of the fields that its records lack. */
 function fieldsOfKit(fragmentMetaData: string): Fields {
-  const number = (name: string) => new RegExp(`\\b${name}=(\\d+)`).exec(fragmentMetaData)?.[1];
+  const digits = (name: string) => new RegExp(`\\b${name}=(\\d+)`).exec(fragmentMetaData)?.[1];
   return {
-    fragmentNumber: number('fragmentNumberString'),
-    producerTimestamp: isoTimestamp(number('producerSideTimestampMillis')),
-    serverTimestamp: isoTimestamp(number('serverSideTimestampMillis')),
+    fragmentNumber: digits('fragmentNumberString'),
+    producerTimestamp: isoTimestamp(digits('producerSideTimestampMillis')),
+    serverTimestamp: isoTimestamp(digits('serverSideTimestampMillis')),
   };
 }
 

@@ -11,16 +11,24 @@ interface TrackedFragment {
   readonly serverTimestampMillis: number;
   /** The counter after the fragment; null while its trailing tags have not been seen. */
   iFrameCounterAfter: number | null;
-  /** Index of each sampled frame that was handed on, and whether it is done. */
-  readonly frames: Map<number, 'underWay' | 'done'>;
+  /** By the id of each result that is to be: of the sampled frames that were handed on. */
+  readonly results: Map<string, HandedOn>;
+}
+
+interface HandedOn {
+  /** Of the frame's bytes; null if it was not taken after all. */
+  digest: string | null;
+  /** How often it is under way. */
+  underWay: number;
 }
 
 /**
  * Decides how far a stream's checkpoint may move: past a fragment only when its trailing tags have been seen and
- * every sampled frame of it, and of all fragments before it, is published or recorded as failed.
+ * every sampled frame of it, and of all fragments before it, is published, or recorded as failed or dropped.
  *
  * It does not promise that each frame is handed on once: after a crash what was done since the last written
- * checkpoint is done again. While the process lives it is, also where a fragment is read more than once.
+ * checkpoint is done again. While the process lives it is, also where a fragment is read more than once, unless other
+ * bytes come for the frame: those before were damaged on their way, and may have failed for that.
  */
 export class CheckpointTracker {
   /** In the order of the stream; the first is the oldest that is not done. */
@@ -57,24 +65,33 @@ export class CheckpointTracker {
       fragmentNumber,
       serverTimestampMillis,
       iFrameCounterAfter: null,
-      frames: new Map(),
+      results: new Map(),
     });
     this.#advance();
     return cut.map((fragment) => fragment.fragmentNumber);
   }
 
-  /** @returns whether to hand the sampled frame on: not if an earlier, cut reading did */
-  handOn(fragmentNumber: string, frameIndex: number): boolean {
-    const frames = this.#fragments.get(fragmentNumber)?.frames;
-    if (frames === undefined || frames.has(frameIndex)) return false;
-    frames.set(frameIndex, 'underWay');
+  /**
+   * @param id of the result: a frame has one for each endpoint that gets it
+   * @param digest of the frame's bytes
+   * @returns whether to hand the sampled frame on: not if an earlier, cut reading did
+   */
+  handOn(fragmentNumber: string, id: string, digest: string): boolean {
+    const results = this.#fragments.get(fragmentNumber)?.results;
+    const before = results?.get(id);
+    if (results === undefined || before?.digest === digest) return false;
+    results.set(id, { digest, underWay: (before?.underWay ?? 0) + 1 });
     this.#underWay += 1;
     return true;
   }
 
   /** The frame was not taken after all, so a later reading hands it on. */
-  takeBack(fragmentNumber: string, frameIndex: number): void {
-    this.#fragments.get(fragmentNumber)?.frames.delete(frameIndex);
+  takeBack(fragmentNumber: string, id: string): void {
+    const result = this.#fragments.get(fragmentNumber)?.results.get(id);
+    if (result !== undefined) {
+      result.digest = null;
+      result.underWay -= 1;
+    }
     this.#end();
   }
 
@@ -83,9 +100,10 @@ export class CheckpointTracker {
     this.#end();
   }
 
-  /** The frame is published, or recorded as failed. */
-  settle(fragmentNumber: string, frameIndex: number): void {
-    this.#fragments.get(fragmentNumber)?.frames.set(frameIndex, 'done');
+  /** The result is published, or recorded as failed or dropped. */
+  settle(fragmentNumber: string, id: string): void {
+    const result = this.#fragments.get(fragmentNumber)?.results.get(id);
+    if (result !== undefined) result.underWay -= 1;
     this.#advance();
     this.#end();
   }
@@ -104,9 +122,9 @@ export class CheckpointTracker {
 
   #advance(): void {
     for (const fragment of this.#fragments.values()) {
-      const { fragmentNumber, serverTimestampMillis, iFrameCounterAfter, frames } = fragment;
+      const { fragmentNumber, serverTimestampMillis, iFrameCounterAfter, results } = fragment;
       if (iFrameCounterAfter === null) return;
-      for (const state of frames.values()) if (state !== 'done') return;
+      for (const { underWay } of results.values()) if (underWay > 0) return;
       this.#fragments.delete(fragmentNumber);
       this.#checkpoint = { fragmentNumber, serverTimestampMillis, iFrameCounter: iFrameCounterAfter };
     }

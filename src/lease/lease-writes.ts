@@ -2,6 +2,7 @@ import type { AttributeValue, UpdateItemCommandInput } from '@aws-sdk/client-dyn
 import type { Checkpoint } from './checkpoint.ts';
 import { FREE, RETIRED } from './keys.ts';
 import { type Lease, type LeaseItem, type StartPosition, startAttributes } from './lease.ts';
+import { type SamplingPeriod, samplingText } from './sampling.ts';
 
 /** What an UpdateItem does, and on which condition. */
 export type Write = Required<
@@ -14,6 +15,12 @@ export type Successor =
   | { readonly type: 'RETIRED'; readonly nowMillis: number }
   | { readonly type: 'WORKER'; readonly workerId: string };
 
+/** What an owner writes of its lease; null = as it is. */
+export interface Progress {
+  readonly checkpoint: Checkpoint | null;
+  readonly sampling: readonly SamplingPeriod[] | null;
+}
+
 /** What somebody who does not own a lease changes of it. */
 export interface Change {
   /** The stream is read from there, in place of from its checkpoint. */
@@ -25,7 +32,8 @@ export interface Change {
 }
 
 /*
- * The writes to a lease, pure: each is conditional on the owner and the epoch that the writer believes in.
+ * The writes to a lease, pure: each is conditional on the owner and the epoch that the writer believes in; a take also
+ * on its owner having written nothing since.
  */
 
 export function takeWrite(seen: Lease, taken: Lease): Write {
@@ -37,13 +45,17 @@ export function takeWrite(seen: Lease, taken: Lease): Write {
   };
   return {
     ...assignment(attributes),
-    ConditionExpression: AS_SEEN,
-    ExpressionAttributeValues: values(attributes, seen),
+    // Whoever takes a lease goes on from all that its owner has written of it.
+    ConditionExpression: `${AS_SEEN} AND leaseCounter = :seenCounter`,
+    ExpressionAttributeValues: {
+      ...values(attributes, seen),
+      ':seenCounter': integer(seen.leaseCounter),
+    },
   };
 }
 
-export function checkpointWrite(lease: Lease, checkpoint: Checkpoint): Write {
-  const attributes = checkpointAttributes(lease, checkpoint);
+export function progressWrite(lease: Lease, progress: Progress): Write {
+  const attributes = progressAttributes(lease, progress);
   return {
     ...assignment(attributes),
     // The counter fences our own writes too that come too late.
@@ -52,11 +64,9 @@ export function checkpointWrite(lease: Lease, checkpoint: Checkpoint): Write {
   };
 }
 
-export function releaseWrite(lease: Lease, checkpoint: Checkpoint | null, successor: Successor): Write {
+export function releaseWrite(lease: Lease, progress: Progress, successor: Successor): Write {
   const attributes: LeaseItem = {
-    ...(checkpoint === null
-      ? { leaseCounter: integer(lease.leaseCounter + 1) }
-      : checkpointAttributes(lease, checkpoint)),
+    ...progressAttributes(lease, progress),
     leaseOwner: { S: ownerAfter(successor) },
     // A hand-over is a take on behalf of the successor.
     ...(successor.type === 'WORKER' ? { leaseEpoch: integer(lease.leaseEpoch + 1) } : {}),
@@ -79,7 +89,7 @@ export function freeWrite(seen: Lease, { start, streamArn = null, retiredAtMilli
   };
   const removed = [
     ...(retiredAtMillis === undefined ? ['retiredAtMillis'] : []),
-    ...(start === undefined ? [] : ['checkpointTimestampMillis']),
+    ...(start === undefined ? [] : ['checkpointTimestampMillis', 'sampling']),
     ...(start?.type === 'EARLIEST' ? ['startTimestampMillis'] : []),
   ];
   const { UpdateExpression } = assignment(attributes);
@@ -109,9 +119,16 @@ function values(attributes: LeaseItem, seen: Lease): LeaseItem {
   return { ...Object.fromEntries(assigned), ...seenValues(seen) };
 }
 
-function checkpointAttributes(lease: Lease, checkpoint: Checkpoint): LeaseItem {
+function progressAttributes(lease: Lease, { checkpoint, sampling }: Progress): LeaseItem {
   return {
     leaseCounter: integer(lease.leaseCounter + 1),
+    ...(checkpoint === null ? {} : checkpointAttributes(checkpoint)),
+    ...(sampling === null ? {} : { sampling: { S: samplingText(sampling) } }),
+  };
+}
+
+function checkpointAttributes(checkpoint: Checkpoint): LeaseItem {
+  return {
     checkpoint: { S: checkpoint.fragmentNumber },
     checkpointTimestampMillis: integer(checkpoint.serverTimestampMillis),
     iFrameCounter: integer(checkpoint.iFrameCounter),

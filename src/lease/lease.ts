@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { KvsInferenceError } from '../core/errors.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { FREE, RETIRED } from './keys.ts';
+import { type SamplingPeriod, samplingSchema } from './sampling.ts';
 
 /** Where a stream's reading began. Fixed once, when its lease is created, so that every start means the same. */
 export type StartPosition =
@@ -25,6 +26,8 @@ export interface Lease {
   readonly ownerSwitchesSinceCheckpoint: number;
   readonly start: StartPosition;
   readonly checkpoint: Checkpoint | null;
+  /** Which of the stream's frames are sampled, oldest first; none before the first frame. */
+  readonly sampling: readonly SamplingPeriod[];
   /** When the stream was found gone, milliseconds since the Unix epoch; null for a lease that is in use. */
   readonly retiredAtMillis: number | null;
 }
@@ -56,6 +59,10 @@ const itemSchema = z
     startTimestampMillis: integer.optional(),
     checkpointTimestampMillis: integer.optional(),
     iFrameCounter: integer,
+    sampling: z
+      .object({ S: samplingSchema })
+      .transform(({ S }) => S)
+      .optional(),
     retiredAtMillis: integer.optional(),
   })
   .refine((item) => !isFragmentNumber(item.checkpoint) || item.checkpointTimestampMillis !== undefined, {
@@ -84,6 +91,7 @@ export function parseLease(item: LeaseItem): Lease {
     leaseEpoch: rest.leaseEpoch,
     ownerSwitchesSinceCheckpoint: rest.ownerSwitchesSinceCheckpoint,
     retiredAtMillis: rest.retiredAtMillis ?? null,
+    sampling: rest.sampling ?? [],
     start:
       startTimestampMillis === undefined
         ? { type: 'EARLIEST' }

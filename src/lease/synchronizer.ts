@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import { type Clock, pauseUnless } from '../core/clock.ts';
 import { concurrently } from '../core/concurrently.ts';
 import { assertNever } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
@@ -22,7 +22,8 @@ export interface SynchronizerOptions {
   askToRetire: (leaseKey: string, owner: string) => void;
   /** Called when leases have become free. */
   onFreed: () => void;
-  intervalMillis: number;
+  /** Asked before each pause, milliseconds. */
+  interval: () => number;
   problems: TableProblems;
   clock: Clock;
   log: Logger;
@@ -43,6 +44,7 @@ export class Synchronizer {
   #missing: ReadonlySet<string> = new Set();
   /** Monotonic, by worker id. */
   #deadSince = new Map<string, number>();
+  #wake = new AbortController();
 
   constructor(options: SynchronizerOptions) {
     this.#options = options;
@@ -50,8 +52,9 @@ export class Synchronizer {
 
   /** Runs until `signal` aborts. A failed round is counted, logged and tried again. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, intervalMillis, metrics, problems } = this.#options;
+    const { clock, interval, metrics, problems } = this.#options;
     while (!signal.aborted) {
+      this.#wake = new AbortController();
       let isDone = false;
       const startedAt = clock.monotonic();
       try {
@@ -62,9 +65,14 @@ export class Synchronizer {
         if (signal.aborted) return;
         problems.report('leases not synchronized', error);
       }
-      const pause = isDone ? intervalMillis : Math.min(intervalMillis, SOON_MILLIS);
-      await clock.sleep(pause, signal).catch(() => undefined);
+      const pause = isDone ? interval() : Math.min(interval(), SOON_MILLIS);
+      await pauseUnless(clock, pause, this.#wake, signal);
     }
+  }
+
+  /** Does the next round at once. */
+  wake(): void {
+    this.#wake.abort();
   }
 
   /** @returns whether there is nothing to be looked at again soon */

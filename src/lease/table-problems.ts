@@ -2,13 +2,12 @@ import type { Clock } from '../core/clock.ts';
 import { errorMessage, errorName } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
+import { Occasional } from '../core/occasional.ts';
 
 interface Problem {
-  /** Since the last line. */
-  times: number;
-  /** Streams concerned since the last line; more than are named. */
+  readonly lines: Occasional;
+  /** Streams concerned since the last line, as far as they are named. */
   readonly streamNames: Set<string>;
-  lastLineAt: number;
 }
 
 const LINE_INTERVAL_MILLIS = 60_000;
@@ -52,18 +51,16 @@ export class TableProblems {
     this.#metrics.count('LeaseTableErrors', null);
     if (this.#problems.size >= MAX_PROBLEMS) this.#problems.clear();
     const problem = this.#problems.get(name) ?? {
-      times: 0,
+      lines: new Occasional(this.#clock, LINE_INTERVAL_MILLIS),
       streamNames: new Set(),
-      lastLineAt: Number.NEGATIVE_INFINITY,
     };
     this.#problems.set(name, problem);
-    problem.times += 1;
-    const { streamNames } = problem;
+    const { lines, streamNames } = problem;
     if (streamName !== undefined && streamNames.size < MAX_STREAM_NAMES) streamNames.add(streamName);
-    const now = this.#clock.monotonic();
-    if (now - problem.lastLineAt < LINE_INTERVAL_MILLIS) return null;
-    const due = { times: problem.times, ...(streamNames.size > 0 ? { streamNames: [...streamNames] } : {}) };
-    this.#problems.set(name, { times: 0, streamNames: new Set(), lastLineAt: now });
+    const times = lines.count();
+    if (times === null) return null;
+    const due = { times, ...(streamNames.size > 0 ? { streamNames: [...streamNames] } : {}) };
+    streamNames.clear();
     return due;
   }
 }

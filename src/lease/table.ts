@@ -1,12 +1,12 @@
 import { KvsInferenceError } from '../core/errors.ts';
-import type { Checkpoint } from './checkpoint.ts';
 import { isStreamLease, SYNC_LEASE_KEY } from './keys.ts';
 import { type Lease, type LeaseItem, newLeaseItem, parseLease, type StartPosition } from './lease.ts';
 import {
   AS_SEEN,
   type Change,
-  checkpointWrite,
   freeWrite,
+  type Progress,
+  progressWrite,
   releaseWrite,
   type Successor,
   seenValues,
@@ -68,7 +68,11 @@ export class LeaseTable {
     return await this.#client.create(newLeaseItem(leaseKey, streamArn, start), signal);
   }
 
-  /** Takes a lease that nobody has taken since `seen` was read. @throws {LeaseLostError} if somebody has */
+  /**
+   * Takes a lease that nobody has taken since `seen` was read, with all that its owner has written until then.
+   *
+   * @throws {LeaseLostError} if somebody has
+   */
   async take(seen: Lease, leaseOwner: string, signal: AbortSignal): Promise<Lease> {
     const taken: Lease = {
       ...seen,
@@ -81,25 +85,30 @@ export class LeaseTable {
     const [now] = await this.get([seen.leaseKey], signal);
     // Our own take whose answer was lost; since then nobody can have written to it but ourselves.
     if (now?.leaseOwner === leaseOwner && now.leaseEpoch === taken.leaseEpoch) return now;
+    // The owner has written to it meanwhile, which it does once in seconds.
+    if (now?.leaseOwner === seen.leaseOwner && now.leaseEpoch === seen.leaseEpoch) {
+      if (now.leaseCounter > seen.leaseCounter) return await this.take(now, leaseOwner, signal);
+    }
     throw new LeaseLostError(seen.leaseKey);
   }
 
   /** Writes our progress. @throws {LeaseLostError} */
-  async checkpoint(lease: Lease, checkpoint: Checkpoint, signal: AbortSignal): Promise<Lease> {
-    if (!(await this.#client.update(lease.leaseKey, checkpointWrite(lease, checkpoint), signal))) {
+  async write(lease: Lease, progress: Progress, signal: AbortSignal): Promise<Lease> {
+    if (!(await this.#client.update(lease.leaseKey, progressWrite(lease, progress), signal))) {
       throw new LeaseLostError(lease.leaseKey);
     }
-    return { ...lease, leaseCounter: lease.leaseCounter + 1, checkpoint, ownerSwitchesSinceCheckpoint: 0 };
+    const { checkpoint, sampling } = progress;
+    return {
+      ...lease,
+      leaseCounter: lease.leaseCounter + 1,
+      ...(checkpoint === null ? {} : { checkpoint, ownerSwitchesSinceCheckpoint: 0 }),
+      ...(sampling === null ? {} : { sampling }),
+    };
   }
 
   /** Lets our lease go, with our last progress, in one write. @throws {LeaseLostError} if it was not ours any more */
-  async release(
-    lease: Lease,
-    checkpoint: Checkpoint | null,
-    successor: Successor,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const write = releaseWrite(lease, checkpoint, successor);
+  async release(lease: Lease, progress: Progress, successor: Successor, signal: AbortSignal): Promise<void> {
+    const write = releaseWrite(lease, progress, successor);
     if (await this.#client.update(lease.leaseKey, write, signal)) return;
     const [now] = await this.get([lease.leaseKey], signal);
     const isLanded =

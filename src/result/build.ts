@@ -1,19 +1,28 @@
-import type { Inference } from '../inference/pipeline.ts';
+import { errorMessage, errorName } from '../core/errors.ts';
+import type { FailedInference, Inference } from '../inference/inference.ts';
 import type { Frame } from '../matroska/demuxer.ts';
 import type { FragmentMetadata } from '../matroska/fragment.ts';
 import type { SampledFrame } from '../stream/sampled-frame.ts';
 import { RESULT_SCHEMA_VERSION, type ResultRecord } from './record.ts';
 
-/** Puts together what is published about one frame. Pure. */
-export function resultRecord(sampled: SampledFrame, inference: Inference): ResultRecord {
-  const { id, streamName, fragment, frame } = sampled;
-  const { picture, answer, endpoint } = inference;
+/** Characters: a model's error can quote its whole log. */
+const MAX_ERROR_MESSAGE = 1000;
+
+/**
+ * Puts together what is published about one frame, all but the output: whether the record holds that is not known yet.
+ * Pure.
+ */
+export function resultRecord(sampled: SampledFrame, outcome: Inference | FailedInference): ResultRecord {
+  const { id, streamName, fragment, frame, endpoint } = sampled;
   const { producerTimestampMillis: producerMillis } = fragment;
+  const { picture } = outcome;
+  const failure = 'error' in outcome ? outcome : null;
+  const answer = 'answer' in outcome ? outcome.answer : null;
   return {
     streamName,
     fragmentMetaData: fragmentMetaDataText(fragment),
     frameMetaData: frameMetaDataText(frame),
-    sageMakerOutput: answer.body.toString('base64'),
+    sageMakerOutput: '',
     id,
     schemaVersion: RESULT_SCHEMA_VERSION,
     fragmentNumber: fragment.fragmentNumber,
@@ -23,13 +32,28 @@ export function resultRecord(sampled: SampledFrame, inference: Inference): Resul
       index: frame.index,
       trackNumber: frame.trackNumber,
       offsetMillis: Math.round(frame.offsetMillis),
-      width: picture.width,
-      height: picture.height,
+      width: picture?.width ?? null,
+      height: picture?.height ?? null,
     },
-    endpoint,
-    contentType: answer.contentType,
-    inferenceMillis: answer.inferenceMillis,
+    endpoint: endpoint.name,
+    contentType: answer?.contentType ?? null,
+    inferenceMillis: answer?.inferenceMillis ?? null,
+    ...(picture?.reduced ? { picture: picture.reduced } : {}),
+    ...(failure === null ? {} : failureFields(failure)),
   };
+}
+
+function failureFields({ error, attempts }: FailedInference): Partial<ResultRecord> {
+  return {
+    error: errorName(error),
+    errorMessage: errorMessage(error).slice(0, MAX_ERROR_MESSAGE),
+    attempts,
+  };
+}
+
+/** What a record counts in the data stream, bytes: its data and its partition key. */
+export function recordBytes(data: Buffer, { streamName }: Pick<ResultRecord, 'streamName'>): number {
+  return data.length + Buffer.byteLength(streamName);
 }
 
 /** The Java `toString` of KIT's FragmentMetadata, byte for byte: users parse it with regular expressions. */

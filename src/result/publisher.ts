@@ -1,75 +1,98 @@
-import { type KinesisClient, PutRecordsCommand, type PutRecordsRequestEntry } from '@aws-sdk/client-kinesis';
+import { type KinesisClient, PutRecordsCommand, type PutRecordsResultEntry } from '@aws-sdk/client-kinesis';
+import type { Config } from '../config/resolve.ts';
 import { type Clock, withTimeout } from '../core/clock.ts';
 import { errorMessage, errorName, KvsInferenceError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
+import { Occasional } from '../core/occasional.ts';
 import { fullJitter } from '../core/retry.ts';
 import type { Tenure } from '../stream/sampled-frame.ts';
+import { recordBytes } from './build.ts';
+import { MAX_BATCH_RECORDS, Outbox, type Pending } from './outbox.ts';
 import type { ResultRecord } from './record.ts';
+import { tenureOver } from './tenure-over.ts';
 
-interface Pending {
-  readonly record: ResultRecord;
-  readonly entry: PutRecordsRequestEntry;
-  readonly bytes: number;
-  readonly tenure: Tenure;
-  readonly resolve: () => void;
-  readonly giveUp: () => void;
+interface Request {
+  /** Those of its records that somebody waits for. */
+  readonly live: Set<Pending>;
+  readonly end: AbortController;
 }
 
-/** PutRecords' limits; 5 MiB holds in every region. */
-const MAX_BATCH_RECORDS = 500;
-const MAX_BATCH_BYTES = 5 * 1024 * 1024;
-const MAX_RECORD_BYTES = 1024 * 1024;
+/** So one that hangs does not hold up the others, and what the requests hold in memory is bounded. */
+const MAX_REQUESTS = 4;
 /** Of one request. */
 const TIMEOUT_MILLIS = 10_000;
 const BACKOFF = { baseDelayMillis: 200, maxDelayMillis: 10_000 };
+const LINE_INTERVAL_MILLIS = 10_000;
+const MAX_IDS = 20;
+/** Errors of a whole request that one bad record can be the cause of. */
+const REFUSALS = new Set(['ValidationException', 'InvalidArgumentException']);
 
 /**
  * Puts results into the Kinesis data stream
- * (https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html). One request is under way at a time;
- * what arrives meanwhile is the next batch, so batches grow with the load and nothing waits without need.
+ * (https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html). When nothing is under way, a record
+ * is put at once; during a request others gather, until that has ended, a batch is full, or 200 ms are over: batches
+ * grow with the load and nothing waits without need.
  *
  * At least once: a record whose answer was lost is put again. Order is not kept.
  */
 export class ResultPublisher {
   readonly #kinesis: Pick<KinesisClient, 'send'>;
-  readonly #streamName: string;
+  readonly #config: () => Pick<Config, 'kdsStreamName' | 'maxRecordBytes'>;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #metrics: Metrics;
-  /** Oldest first; those of the request that is under way are among them. */
-  readonly #pending = new Set<Pending>();
-  /** Aborts when nothing is pending any more. */
-  #emptied = new AbortController();
-  #isRunning = false;
+  readonly #random: () => number;
+  readonly #outbox: Outbox;
+  readonly #requests = new Set<Request>();
+  readonly #retryLines: Occasional;
+  /** Requests in a row that failed as a whole. */
+  #failures = 0;
+  /** Monotonic milliseconds. */
+  #pausedUntil = Number.NEGATIVE_INFINITY;
+  /** Records so far. */
+  #accepted = 0;
+  #isFlushComing = false;
+  #timer = new AbortController();
+  #timerAt = Number.POSITIVE_INFINITY;
 
   constructor(options: {
     /** Must not retry by itself. */
     kinesis: Pick<KinesisClient, 'send'>;
-    streamName: string;
+    /**
+     * Read for each request. Records that wait when the data stream changes go to the new one: the old may be gone
+     * for good, and they would wait for ever. One that was on its way to the old may be in both.
+     */
+    config: () => Pick<Config, 'kdsStreamName' | 'maxRecordBytes'>;
     clock: Clock;
     log: Logger;
     metrics: Metrics;
+    random?: () => number;
   }) {
     this.#kinesis = options.kinesis;
-    this.#streamName = options.streamName;
+    this.#config = options.config;
     this.#clock = options.clock;
     this.#log = options.log;
     this.#metrics = options.metrics;
+    this.#random = options.random ?? Math.random;
+    this.#outbox = new Outbox(this.#random);
+    this.#retryLines = new Occasional(options.clock, LINE_INTERVAL_MILLIS);
   }
 
   /**
    * Resolves when the record is in the data stream; retries until then. A record whose request is under way when its
    * tenure ends may still arrive.
    *
-   * @throws {KvsInferenceError} RESULT_TOO_LARGE; TENURE_OVER as soon as `tenure` is over, or if it is found invalid
-   *   when the record's turn comes
+   * @throws {KvsInferenceError} RESULT_TOO_LARGE; RESULT_REFUSED if the data stream takes others, but not this one;
+   *   TENURE_OVER as soon as `tenure` is over, or if it is found invalid when the record's turn comes
    */
   async publish(record: ResultRecord, tenure: Tenure): Promise<void> {
+    const { id, streamName } = record;
     const data = Buffer.from(JSON.stringify(record));
-    const bytes = data.length + Buffer.byteLength(record.streamName);
-    if (bytes > MAX_RECORD_BYTES) {
-      const problem = `result of ${bytes} bytes, a record of the data stream holds ${MAX_RECORD_BYTES}`;
+    const bytes = recordBytes(data, record);
+    const { maxRecordBytes } = this.#config();
+    if (bytes > maxRecordBytes) {
+      const problem = `result of ${bytes} bytes, a record of the data stream holds ${maxRecordBytes}`;
       throw new KvsInferenceError('RESULT_TOO_LARGE', problem);
     }
     if (tenure.over.aborted) throw tenureOver();
@@ -78,105 +101,172 @@ export class ResultPublisher {
         this.#remove(pending);
         reject(tenureOver());
       };
-      const entry = { Data: data, PartitionKey: record.streamName };
-      const pending: Pending = { record, entry, bytes, tenure, resolve, giveUp };
+      const limits = { maxBatch: MAX_BATCH_RECORDS, refusedAt: null };
+      const pending: Pending = { id, streamName, data, bytes, tenure, resolve, reject, giveUp, ...limits };
       tenure.over.addEventListener('abort', giveUp, { once: true });
-      this.#pending.add(pending);
-      void this.#run();
+      this.#outbox.add(pending, this.#clock.monotonic());
+      this.#flushSoon();
     });
   }
 
-  async #run(): Promise<void> {
-    if (this.#isRunning) return;
-    this.#isRunning = true;
-    // Frames of many streams finish in the same turn: they share the first request.
-    await Promise.resolve();
-    for (let failures = 0; this.#pending.size > 0; ) {
-      const batch = this.#nextBatch();
-      if (batch.length === 0) continue;
-      this.#emptied = new AbortController();
-      const { signal } = this.#emptied;
-      failures = (await this.#put(batch, signal)) ? 0 : failures + 1;
-      if (failures === 0) continue;
-      await this.#clock.sleep(fullJitter(failures, BACKOFF), signal).catch(() => undefined);
-    }
-    this.#isRunning = false;
+  /** Frames of many streams finish in the same turn: they share the first request. */
+  #flushSoon(): void {
+    if (this.#isFlushComing) return;
+    this.#isFlushComing = true;
+    queueMicrotask(() => {
+      this.#isFlushComing = false;
+      this.#flush();
+    });
   }
 
-  /** The oldest records, as many as a request holds. */
-  #nextBatch(): Pending[] {
-    const batch: Pending[] = [];
-    let bytes = 0;
-    for (const pending of this.#pending) {
-      if (!pending.tenure.isValid()) {
-        pending.giveUp();
-        continue;
-      }
-      bytes += pending.bytes;
-      if (batch.length === MAX_BATCH_RECORDS || bytes > MAX_BATCH_BYTES) break;
-      batch.push(pending);
+  /** Makes the requests that are due, and sees to it that the next are made when they are. */
+  #flush(): void {
+    const now = this.#clock.monotonic();
+    this.#outbox.release(now);
+    while (now >= this.#nextRequest) {
+      const batch = this.#outbox.takeBatch().filter(isValid);
+      if (batch.length > 0) void this.#request(batch);
     }
-    return batch;
+    this.#wakeAt(Math.min(this.#nextRequest, this.#outbox.nextRelease), now);
+  }
+
+  /** When the next request is to be made, as far as that depends on time. */
+  get #nextRequest(): number {
+    const { due } = this.#outbox;
+    if (due === Number.POSITIVE_INFINITY || this.#requests.size >= MAX_REQUESTS) {
+      return Number.POSITIVE_INFINITY;
+    }
+    return this.#requests.size === 0 ? this.#pausedUntil : Math.max(due, this.#pausedUntil);
+  }
+
+  #wakeAt(time: number, now: number): void {
+    if (time === this.#timerAt) return;
+    this.#timer.abort();
+    this.#timer = new AbortController();
+    this.#timerAt = time;
+    if (time === Number.POSITIVE_INFINITY) return;
+    const wake = () => {
+      this.#timerAt = Number.POSITIVE_INFINITY;
+      this.#flush();
+    };
+    this.#clock.sleep(time - now, this.#timer.signal).then(wake, () => undefined);
+  }
+
+  async #request(batch: readonly Pending[]): Promise<void> {
+    const request = { live: new Set(batch), end: new AbortController() };
+    this.#requests.add(request);
+    try {
+      const results = await this.#put(batch, request.end.signal);
+      this.#failures = 0;
+      this.#takeResults(batch, results, request);
+    } catch (error) {
+      if (request.live.size > 0) this.#takeFailure(batch.length, [...request.live], error);
+    }
+    this.#requests.delete(request);
+    this.#flush();
+  }
+
+  /** @param signal ends it: the end of one record's tenure does not, as it carries others' records too */
+  async #put(batch: readonly Pending[], signal: AbortSignal): Promise<readonly PutRecordsResultEntry[]> {
+    const command = new PutRecordsCommand({
+      StreamName: this.#config().kdsStreamName,
+      Records: batch.map(({ data, streamName }) => ({ Data: data, PartitionKey: streamName })),
+    });
+    const { Records: results = [] } = await withTimeout(this.#clock, TIMEOUT_MILLIS, signal, (abortSignal) =>
+      this.#kinesis.send(command, { abortSignal }),
+    );
+    return results;
+  }
+
+  #takeResults(
+    batch: readonly Pending[],
+    results: readonly PutRecordsResultEntry[],
+    { live }: Request,
+  ): void {
+    const refused: Pending[] = [];
+    const errors: Record<string, number> = {};
+    for (const [index, pending] of batch.entries()) {
+      const result = results[index];
+      if (result?.SequenceNumber !== undefined) {
+        this.#accepted += 1;
+        this.#remove(pending);
+        pending.resolve();
+      } else if (live.has(pending)) {
+        const code = result?.ErrorCode ?? 'NoAnswer';
+        errors[code] = (errors[code] ?? 0) + 1;
+        refused.push(pending);
+      }
+    }
+    // After those that were accepted: a partition key of which some are is slowed down for the first time.
+    const now = this.#clock.monotonic();
+    for (const pending of refused) this.#outbox.hold(pending, now);
+    if (refused.length > 0) this.#reportRetry(refused, errors, 'some records were refused');
+  }
+
+  /** @param records those of the batch that are still wanted */
+  #takeFailure(batchSize: number, records: readonly Pending[], error: unknown): void {
+    const now = this.#clock.monotonic();
+    this.#reportRetry(records, { [errorName(error)]: records.length }, errorMessage(error));
+    const isRefusal = REFUSALS.has(errorName(error));
+    // Requests that fail side by side are one failure.
+    if (!isRefusal && now >= this.#pausedUntil) {
+      this.#failures += 1;
+      this.#pausedUntil = now + fullJitter(this.#failures, BACKOFF, this.#random);
+    }
+    // A stream that has become slow may manage fewer records at a time.
+    const isTimeout = errorName(error) === 'TIMEOUT';
+    for (const pending of records) {
+      if (isTimeout) pending.maxBatch = Math.ceil(batchSize / 2);
+      if (isRefusal) this.#takeRefusal(pending, batchSize, error, now);
+      else this.#outbox.add(pending, now);
+    }
   }
 
   /**
-   * The end of a record's tenure does not end the request, which carries others' records too.
-   *
-   * @param signal ends it
-   * @returns whether nothing of the batch is to be put again
+   * Looks for the record that the request was refused for. One that is refused alone is given up if others have been
+   * accepted since it was first in a request that was refused: then it is not the data stream.
    */
-  async #put(batch: Pending[], signal: AbortSignal): Promise<boolean> {
-    const command = new PutRecordsCommand({
-      StreamName: this.#streamName,
-      Records: batch.map(({ entry }) => entry),
-    });
-    try {
-      const { Records: results = [] } = await withTimeout(
-        this.#clock,
-        TIMEOUT_MILLIS,
-        signal,
-        (abortSignal) => this.#kinesis.send(command, { abortSignal }),
-      );
-      const failed: Pending[] = [];
-      const errors = new Map<string, number>();
-      for (const [index, pending] of batch.entries()) {
-        const result = results[index];
-        if (result?.SequenceNumber !== undefined) {
-          this.#remove(pending);
-          pending.resolve();
-        } else if (this.#pending.has(pending)) {
-          const code = result?.ErrorCode ?? 'NoAnswer';
-          errors.set(code, (errors.get(code) ?? 0) + 1);
-          failed.push(pending);
-        }
-      }
-      if (failed.length > 0)
-        this.#reportRetry(failed, Object.fromEntries(errors), 'some records were refused');
-      return failed.length === 0;
-    } catch (error) {
-      const failed = batch.filter((pending) => this.#pending.has(pending));
-      if (failed.length > 0)
-        this.#reportRetry(failed, { [errorName(error)]: failed.length }, errorMessage(error));
-      return false;
+  #takeRefusal(pending: Pending, batchSize: number, error: unknown, now: number): void {
+    pending.refusedAt ??= this.#accepted;
+    if (batchSize > 1) {
+      pending.maxBatch = Math.ceil(batchSize / 2);
+      this.#outbox.add(pending, now);
+    } else if (pending.refusedAt === this.#accepted) {
+      this.#outbox.hold(pending, now);
+    } else {
+      this.#remove(pending);
+      const problem = `the data stream does not take the result: ${errorMessage(error)}`;
+      pending.reject(new KvsInferenceError('RESULT_REFUSED', problem, { cause: error }));
     }
   }
 
   #remove(pending: Pending): void {
     pending.tenure.over.removeEventListener('abort', pending.giveUp);
-    this.#pending.delete(pending);
-    if (this.#pending.size === 0) this.#emptied.abort();
+    this.#outbox.remove(pending);
+    for (const { live, end } of this.#requests) if (live.delete(pending) && live.size === 0) end.abort();
+    // Nobody waits: whoever comes next need not, either.
+    if (this.#outbox.isEmpty && [...this.#requests].every(({ live }) => live.size === 0)) {
+      this.#failures = 0;
+      this.#pausedUntil = Number.NEGATIVE_INFINITY;
+      this.#flushSoon();
+    }
   }
 
-  #reportRetry(records: Pending[], errors: Record<string, number>, problem: string): void {
-    for (const { record } of records) this.#metrics.count('PublishRetries', record.streamName);
-    const ids = records.slice(0, 20).map(({ record }) => record.id);
+  #reportRetry(records: readonly Pending[], errors: Record<string, number>, problem: string): void {
+    for (const { streamName } of records) this.#metrics.count('PublishRetries', streamName);
+    const requests = this.#retryLines.count();
+    if (requests === null) return;
+    const ids = records.slice(0, MAX_IDS).map(({ id }) => id);
     this.#log.warn(
-      { dataStream: this.#streamName, records: records.length, errors, ids },
+      { dataStream: this.#config().kdsStreamName, requests, records: records.length, errors, ids },
       `results not published yet, trying again: ${problem}`,
     );
   }
 }
 
-function tenureOver(): KvsInferenceError {
-  return new KvsInferenceError('TENURE_OVER', 'the lease of the stream is not held any more');
+/** Gives up a record that may not be published any more. */
+function isValid({ tenure, giveUp }: Pending): boolean {
+  if (tenure.isValid()) return true;
+  giveUp();
+  return false;
 }

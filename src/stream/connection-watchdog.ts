@@ -8,7 +8,7 @@ export type CloseReason =
   | 'SILENT'
   /** Bytes, but no complete fragment for twice the time-out. */
   | 'NO_FRAGMENT'
-  /** Nothing was read for the time-out, because the frame that was read last waits for its place. */
+  /** Nothing was read for the time-out, because the reader waits: mostly for the last frame's place. */
   | 'BLOCKED';
 
 /** In units of the time-out. */
@@ -20,7 +20,7 @@ const NO_FRAGMENT_TIMEOUTS = 2;
  */
 export class ConnectionWatchdog {
   readonly #clock: Clock;
-  readonly #timeoutMillis: number;
+  readonly #timeoutMillis: () => number;
   readonly #onClose: (reason: CloseReason) => void;
   readonly #owner: AbortSignal;
   readonly #connection = new AbortController();
@@ -34,10 +34,13 @@ export class ConnectionWatchdog {
   #waitedMillis = 0;
   #closeReason: CloseReason | null = null;
 
-  /** @param options.signal of whoever reads: when it aborts, so does the connection's */
+  /**
+   * @param options.timeoutMillis asked for again whenever the connection is looked at
+   * @param options.signal of whoever reads: when it aborts, so does the connection's
+   */
   constructor(options: {
     clock: Clock;
-    timeoutMillis: number;
+    timeoutMillis: () => number;
     signal: AbortSignal;
     onClose: (reason: CloseReason) => void;
   }) {
@@ -71,11 +74,11 @@ export class ConnectionWatchdog {
   }
 
   /** Runs what the connection is not to be blamed for; it is closed all the same if it takes longer than the time-out. */
-  async whileWaiting(operation: () => Promise<void>): Promise<void> {
+  async whileWaiting<T>(operation: () => Promise<T>): Promise<T> {
     const since = this.#clock.monotonic();
     this.#waitingSince = since;
     try {
-      await operation();
+      return await operation();
     } finally {
       this.#waitedMillis += this.#clock.monotonic() - since;
       this.#waitingSince = null;
@@ -106,7 +109,7 @@ export class ConnectionWatchdog {
 
   /** What the connection will be closed for unless something happens, and when. */
   #nextClose(): { reason: CloseReason; inMillis: number } {
-    const timeout = this.#timeoutMillis;
+    const timeout = this.#timeoutMillis();
     if (this.#waitingSince !== null) {
       return { reason: 'BLOCKED', inMillis: this.#waitingSince + timeout - this.#clock.monotonic() };
     }
@@ -120,7 +123,7 @@ export class ConnectionWatchdog {
   #close(reason: CloseReason): void {
     this.#closeReason = reason;
     this.#onClose(reason);
-    this.#connection.abort(closeError(reason, this.#timeoutMillis));
+    this.#connection.abort(closeError(reason, this.#timeoutMillis()));
   }
 }
 
@@ -133,6 +136,6 @@ function closeError(reason: CloseReason, timeoutMillis: number): KvsInferenceErr
       return new KvsInferenceError(reason, `bytes, but no complete fragment for ${millis} ms`);
     }
     case 'BLOCKED':
-      return new KvsInferenceError(reason, `no room for the last frame for ${timeoutMillis} ms`);
+      return new KvsInferenceError(reason, `nothing read for ${timeoutMillis} ms`);
   }
 }

@@ -5,9 +5,16 @@ import type { Checkpoint } from '../lease/checkpoint.ts';
 import type { StartPosition } from '../lease/lease.ts';
 import { MatroskaDemuxer, type MatroskaEvent } from '../matroska/demuxer.ts';
 import { type CloseReason, ConnectionWatchdog } from './connection-watchdog.ts';
-import { FragmentReader, type FragmentReaderOptions, InStreamError } from './fragment-reader.ts';
+import {
+  type AwaitedThing,
+  FragmentReader,
+  type FragmentReaderOptions,
+  InStreamError,
+  type Wait,
+} from './fragment-reader.ts';
+import { LiveStart } from './live-start.ts';
 import { type Ending, fallbackPosition, readPosition, resumeDelay } from './resume.ts';
-import type { SampledFrame, StreamFragment } from './sampled-frame.ts';
+import type { StreamFragment } from './sampled-frame.ts';
 import type { MediaSource, ReadPosition } from './source.ts';
 import { mayBeUnreadable, UnreadableFragments } from './unreadable.ts';
 
@@ -18,17 +25,22 @@ const LOUD_AFTER_FAILURES = 5;
 /** A fragment that does not end may take this many read time-outs, in all its readings. */
 const ENDLESS_TIMEOUTS = 2;
 
-export interface StreamConsumerOptions extends FragmentReaderOptions {
+export interface StreamConsumerOptions extends Omit<FragmentReaderOptions, 'liveStart'> {
   /** Of the stream whose lease is held; null where it is not known. */
   streamArn: string | null;
   /** Where a stream is read that has nothing left to go on from; asked for when that is found. */
   startPosition: () => StartPosition;
-  /** A connection that is silent, or that a full queue blocks, for longer than this is closed, milliseconds. */
-  readStallTimeoutMillis: number;
+  /** In force now. */
+  settings: () => ReadSettings;
   source: MediaSource;
-  /** Resolves when the frame is taken; until then nothing more is read. Rejects when `signal` aborts. */
-  submit: (frame: SampledFrame, signal: AbortSignal) => Promise<void>;
   clock: Clock;
+}
+
+export interface ReadSettings {
+  /** A connection that is silent, or that a full queue blocks, for longer than this is closed, milliseconds. */
+  readonly readStallTimeoutMillis: number;
+  /** After downtime older video than this is not read, milliseconds; 0 = all of it is. */
+  readonly maxFrameAgeMillis: number;
 }
 
 /**
@@ -39,30 +51,40 @@ export class StreamConsumer {
   readonly #options: StreamConsumerOptions;
   readonly #log: Logger;
   readonly #reader: FragmentReader;
+  readonly #liveStart: LiveStart;
   readonly #unreadable: UnreadableFragments;
   /** Where to read on instead of after `lastFragment`, because that is gone. */
   #fallback: { position: ReadPosition; lastFragment: Checkpoint | null } | null = null;
   /** Of the body before; null before the first. */
   #ending: Ending | null = null;
   #progressMonotonic: number;
-  #isSubmitting = false;
+  #awaited: AwaitedThing | null = null;
 
   constructor(options: StreamConsumerOptions) {
-    this.#log = options.log.child({ streamName: options.streamName });
+    const log = options.log.child({ streamName: options.streamName });
+    this.#log = log;
     this.#options = options;
-    this.#reader = new FragmentReader({ ...options, log: this.#log });
-    this.#unreadable = new UnreadableFragments(ENDLESS_TIMEOUTS * options.readStallTimeoutMillis);
+    this.#liveStart = new LiveStart({
+      ...options,
+      log,
+      checkpoint: options.tracker.checkpoint,
+      maxFrameAgeMillis: () => options.settings().maxFrameAgeMillis,
+    });
+    this.#reader = new FragmentReader({ ...options, log, liveStart: this.#liveStart });
+    this.#unreadable = new UnreadableFragments(
+      () => ENDLESS_TIMEOUTS * options.settings().readStallTimeoutMillis,
+    );
     this.#progressMonotonic = options.clock.monotonic();
   }
 
   /**
-   * For how long the stream could not be read, monotonic milliseconds; 0 while a frame waits for its place. A
+   * For how long the stream could not be read, monotonic milliseconds; 0 while it waits for something else. A
    * complete fragment, the clean end of a body (all that an idle camera gives) and an error that the service answers
    * are progress, and so is a fragment that may be unreadable, as it is skipped in the end; connections that fail,
    * are cut or give nothing are none.
    */
   get stalledMillis(): number {
-    return this.#isSubmitting ? 0 : this.#options.clock.monotonic() - this.#progressMonotonic;
+    return this.#awaited !== null ? 0 : this.#options.clock.monotonic() - this.#progressMonotonic;
   }
 
   /** Runs until `signal` aborts; then resolves, with the connection closed. */
@@ -75,16 +97,18 @@ export class StreamConsumer {
       if (ending === null || isOver()) return;
       this.#ending = ending;
       metrics.count('Reconnects', streamName);
-      await clock.sleep(resumeDelay(ending), signal).catch(() => undefined);
+      const pauseMillis = resumeDelay(ending);
+      if (ending.type === 'clean') this.#liveStart.bodyEnded(ending, pauseMillis);
+      await clock.sleep(pauseMillis, signal).catch(() => undefined);
     }
   }
 
   /** Reads one body. @returns null if it is not to be followed by another one */
   async #read(signal: AbortSignal, isOver: () => boolean): Promise<Ending | null> {
-    const { clock, readStallTimeoutMillis } = this.#options;
+    const { clock, settings } = this.#options;
     const connection = new ConnectionWatchdog({
       clock,
-      timeoutMillis: readStallTimeoutMillis,
+      timeoutMillis: () => settings().readStallTimeoutMillis,
       signal,
       onClose: (reason) => this.#reportClose(reason),
     });
@@ -116,10 +140,11 @@ export class StreamConsumer {
   async #readBody(connection: ConnectionWatchdog, signal: AbortSignal): Promise<boolean> {
     const { source, metrics, streamName, streamArn } = this.#options;
     const demuxer = new MatroskaDemuxer();
-    const position = this.#position;
-    const submit = (frame: SampledFrame) => connection.whileWaiting(() => this.#submit(frame, signal));
+    const position = this.#liveStart.position(this.#reader.lastFragment) ?? this.#position;
+    const wait: Wait = (thing, operation) =>
+      connection.whileWaiting(() => this.#whileAwaited(thing, operation));
     const handle = async (event: MatroskaEvent) => {
-      await this.#reader.read(event, submit);
+      await this.#reader.read(event, signal, wait);
       if (event.type === 'fragmentEnd' && event.complete) {
         connection.fragmentCompleted();
         this.#markProgress();
@@ -146,13 +171,16 @@ export class StreamConsumer {
     return next.value;
   }
 
-  async #submit(frame: SampledFrame, signal: AbortSignal): Promise<void> {
-    this.#isSubmitting = true;
+  async #whileAwaited<T>(thing: AwaitedThing, operation: () => Promise<T>): Promise<T> {
+    const { clock } = this.#options;
+    const since = clock.monotonic();
+    this.#awaited = thing;
     try {
-      await this.#options.submit(frame, signal);
+      return await operation();
     } finally {
-      this.#isSubmitting = false;
-      this.#markProgress();
+      this.#awaited = null;
+      if (thing === 'ROOM') this.#markProgress();
+      else this.#progressMonotonic += clock.monotonic() - since;
     }
   }
 
@@ -172,6 +200,10 @@ export class StreamConsumer {
       metrics.count('ReaderStalls', streamName);
       return;
     }
+    if (this.#awaited === 'PLAN') {
+      this.#log.info('not recorded yet what is to be sampled: connection closed until it is');
+      return;
+    }
     metrics.count('ReaderBlocks', streamName);
     const fragmentNumber = this.#reader.openFragment?.fragmentNumber;
     this.#log.info({ fragmentNumber }, 'queue is full: connection closed until it has room');
@@ -185,7 +217,9 @@ export class StreamConsumer {
     const level = consecutiveFailures >= LOUD_AFTER_FAILURES ? 'error' : 'warn';
     this.#log[level](details, `stream cannot be read, trying again: ${errorMessage(error)}`);
     if (isAnswer(error)) this.#markProgress();
-    if (error instanceof InStreamError && error.code === FRAGMENT_NOT_FOUND) this.#fallBack();
+    const isGone = error instanceof InStreamError && error.code === FRAGMENT_NOT_FOUND;
+    // What is skipped may as well be gone.
+    if (isGone && !this.#liveStart.isSkipping) this.#fallBack();
     else if (fragment !== null) this.#skipIfUnreadable(fragment, error);
   }
 

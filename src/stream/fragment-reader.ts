@@ -1,22 +1,29 @@
-import { errorMessage, errorName, KvsInferenceError } from '../core/errors.ts';
+import { createHash } from 'node:crypto';
+import { KvsInferenceError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Checkpoint, CheckpointTracker } from '../lease/checkpoint.ts';
 import type { StartPosition } from '../lease/lease.ts';
+import type { SampledEndpoint, SamplingPlan } from '../lease/sampling.ts';
 import type { Frame, MatroskaEvent } from '../matroska/demuxer.ts';
 import type { FragmentMetadata } from '../matroska/fragment.ts';
 import type { Track } from '../matroska/tracks.ts';
 import { type CodecParameters, codecParameters } from '../video/codec.ts';
 import { isSampled, videoTrack } from '../video/sampler.ts';
 import { GapLog } from './gap-log.ts';
+import type { LiveStart } from './live-start.ts';
 import { frameId, type SampledFrame, type StreamFragment, type Tenure } from './sampled-frame.ts';
+import type { StreamSampling } from './sampling.ts';
 
 export interface FragmentReaderOptions {
   streamName: string;
   start: StartPosition;
   tracker: CheckpointTracker;
   tenure: Tenure;
-  inferenceInterval: number;
+  sampling: Pick<StreamSampling, 'planFor' | 'fragmentEnded'>;
+  liveStart: LiveStart;
+  /** Resolves when the frame is taken; until then nothing more is read. Rejects when `signal` aborts. */
+  submit: (frame: SampledFrame, signal: AbortSignal) => Promise<void>;
   log: Logger;
   metrics: Metrics;
 }
@@ -24,11 +31,17 @@ export interface FragmentReaderOptions {
 /** An error that the service reports inside the body; its code is the service's. */
 export class InStreamError extends KvsInferenceError {}
 
+/** What nothing more is read for: a plan for the next fragment, or room for the last frame. */
+export type AwaitedThing = 'PLAN' | 'ROOM';
+
+/** How the reader waits for something else than bytes: whoever watches the connection is to know. */
+export type Wait = <T>(thing: AwaitedThing, operation: () => Promise<T>) => Promise<T>;
+
 /** The fragment whose frames are being read. */
 interface OpenFragment {
   readonly fragment: StreamFragment;
-  readonly track: Track | null;
-  codec: CodecParameters | null;
+  readonly video: { readonly trackNumber: number; readonly codec: () => CodecParameters } | null;
+  readonly plan: SamplingPlan;
   /** I-frames of the stream up to here, this fragment's included. */
   iFrameCounter: number;
   frames: number;
@@ -39,7 +52,9 @@ interface OpenFragment {
  * Turns what a stream's bodies hold into sampled frames, fragment by fragment.
  *
  * A fragment counts as seen only with its trailing tags. A cut one is read again with the I-frame counter set back,
- * so that the same frames are sampled; frames of it that were handed on already are not handed on twice.
+ * so that the same frames are sampled; frames of it that were handed on already are not handed on twice, unless their
+ * bytes are others now: what ended the first reading may have damaged them, too. One counter serves all endpoints of
+ * the stream.
  */
 export class FragmentReader {
   readonly #options: FragmentReaderOptions;
@@ -69,17 +84,19 @@ export class FragmentReader {
   }
 
   /**
-   * @param submit resolves when the frame is taken
+   * Resolves when the next event can be read.
+   *
+   * @throws the reason of `signal`
    * @throws {KvsInferenceError} NO_TRAILING_TAGS for a fragment that ended without them
    * @throws {InStreamError}
    */
-  async read(event: MatroskaEvent, submit: (frame: SampledFrame) => Promise<void>): Promise<void> {
+  async read(event: MatroskaEvent, signal: AbortSignal, wait: Wait): Promise<void> {
     switch (event.type) {
       case 'fragmentStart':
-        this.#startFragment(event.fragment, videoTrack(event.tracks));
+        await this.#startFragment(event.fragment, videoTrack(event.tracks), signal, wait);
         break;
       case 'frame':
-        await this.#readFrame(event.frame, submit);
+        await this.#readFrame(event.frame, signal, wait);
         break;
       case 'fragmentEnd':
         this.#endFragment(event);
@@ -101,12 +118,18 @@ export class FragmentReader {
     const { fragment, iFrameCounter } = this.#open;
     this.#open = null;
     this.#options.log.warn({ fragmentNumber: fragment.fragmentNumber }, 'unreadable fragment skipped');
+    this.#options.liveStart.fragmentRead(fragment, null);
     this.#gaps.open(this.#lastFragment, fragment.fragmentNumber);
     this.#advance(fragment, iFrameCounter);
   }
 
-  #startFragment(metadata: FragmentMetadata, track: Track | null): void {
-    const { tracker, start, log } = this.#options;
+  async #startFragment(
+    metadata: FragmentMetadata,
+    track: Track | null,
+    signal: AbortSignal,
+    wait: Wait,
+  ): Promise<void> {
+    const { tracker, start, liveStart, sampling, log } = this.#options;
     const last = this.#lastFragment;
     this.#open = null;
     if (!isStreamFragment(metadata)) {
@@ -114,74 +137,77 @@ export class FragmentReader {
       return;
     }
     const { fragmentNumber, serverTimestampMillis } = metadata;
-    if (last !== null && BigInt(fragmentNumber) <= BigInt(last.fragmentNumber)) return;
+    if (last !== null && BigInt(fragmentNumber) <= BigInt(last.fragmentNumber)) {
+      liveStart.seenAgain();
+      return;
+    }
     // GetMedia gives the fragment that contains a timestamp; the stream starts with the first one at or after it.
     const isBeforeStart = start.type === 'SERVER_TIMESTAMP' && serverTimestampMillis < start.millis;
     if (last === null && isBeforeStart) return;
+    const plan = await wait('PLAN', () => sampling.planFor(metadata, signal));
+    liveStart.fragmentBegun(metadata);
     const iFrameCounter = last?.iFrameCounter ?? 0;
     for (const lost of tracker.start(fragmentNumber, serverTimestampMillis, iFrameCounter)) {
+      if (liveStart.isSkipping) continue;
       log.warn({ fragmentNumber: lost }, 'cut fragment is gone at the second reading');
       this.#gaps.open(last, lost);
     }
-    this.#open = { fragment: metadata, track, codec: null, iFrameCounter, frames: 0, iFrames: 0 };
+    const video = track === null ? null : { trackNumber: track.trackNumber, codec: lazyCodec(track) };
+    this.#open = { fragment: metadata, video, plan, iFrameCounter, frames: 0, iFrames: 0 };
   }
 
-  async #readFrame(
-    { payload, ...frame }: Frame,
-    submit: (frame: SampledFrame) => Promise<void>,
-  ): Promise<void> {
-    const { metrics, streamName, tracker, tenure, inferenceInterval } = this.#options;
+  async #readFrame({ payload, ...frame }: Frame, signal: AbortSignal, wait: Wait): Promise<void> {
+    const { streamName, tracker, tenure } = this.#options;
     const open = this.#open;
     if (open === null) return;
     open.frames += 1;
-    if (frame.trackNumber !== open.track?.trackNumber || !frame.keyFrame) return;
+    const { fragment, plan, video } = open;
+    if (frame.trackNumber !== video?.trackNumber || !frame.keyFrame) return;
     open.iFrames += 1;
     open.iFrameCounter += 1;
-    if (!isSampled(open.iFrameCounter - 1, inferenceInterval)) return;
-    const { fragment, track } = open;
     const { fragmentNumber } = fragment;
-    if (!tracker.handOn(fragmentNumber, frame.index)) return;
-    const settle = () => tracker.settle(fragmentNumber, frame.index);
-    const codec = this.#codec(open, track, frame.index);
-    if (codec === null) return settle();
-    const sampled: SampledFrame = {
-      id: frameId(streamName, fragmentNumber, frame.index),
-      streamName,
-      fragment,
-      frame,
-      codec,
-      // A view would keep the whole chunk of the body alive for as long as the frame waits.
-      payload: Buffer.from(payload),
-      tenure,
-      settle,
-      abandon: () => tracker.abandon(),
-    };
+    const idOf = ({ name }: SampledEndpoint) =>
+      frameId(streamName, fragmentNumber, frame.index, plan.namesEndpoints ? name : undefined);
+    const sampling = plan.endpoints.filter(({ inferenceInterval }) =>
+      isSampled(open.iFrameCounter - 1, inferenceInterval),
+    );
+    if (sampling.length === 0) return;
+    const digest = createHash('sha256').update(payload).digest('base64');
+    const endpoints = sampling.filter((endpoint) => tracker.handOn(fragmentNumber, idOf(endpoint), digest));
+    if (endpoints.length === 0) return;
+    // A view would keep the whole chunk of the body alive for as long as the frame waits.
+    const copy = Buffer.from(payload);
+    const frames = endpoints.map((endpoint): SampledFrame => {
+      const id = idOf(endpoint);
+      const settle = () => tracker.settle(fragmentNumber, id);
+      const abandon = () => tracker.abandon();
+      const { codec } = video;
+      return { id, streamName, endpoint, fragment, frame, codec, payload: copy, tenure, settle, abandon };
+    });
+    // The slowest endpoint sets the stream's pace.
+    await wait('ROOM', () => this.#submitAll(frames, signal));
+  }
+
+  /** @throws what the first of them was refused with; those that are taken stay so */
+  async #submitAll(frames: readonly SampledFrame[], signal: AbortSignal): Promise<void> {
+    const results = await Promise.allSettled(frames.map((frame) => this.#submit(frame, signal)));
+    const refused = results.find((result) => result.status === 'rejected');
+    if (refused !== undefined) throw refused.reason;
+  }
+
+  async #submit(frame: SampledFrame, signal: AbortSignal): Promise<void> {
+    const { metrics, streamName, submit, tracker } = this.#options;
     try {
-      await submit(sampled);
+      await submit(frame, signal);
     } catch (error) {
-      tracker.takeBack(fragmentNumber, frame.index);
+      tracker.takeBack(frame.fragment.fragmentNumber, frame.id);
       throw error;
     }
     metrics.count('FramesSampled', streamName);
   }
 
-  /** Null where no decoder knows it, which is counted as the frame's failure. */
-  #codec(open: OpenFragment, track: Track, frameIndex: number): CodecParameters | null {
-    const { metrics, streamName, log } = this.#options;
-    try {
-      open.codec ??= codecParameters(track);
-      return open.codec;
-    } catch (error) {
-      metrics.count('FramesSampled', streamName);
-      metrics.count('FramesFailed', streamName);
-      const { fragmentNumber } = open.fragment;
-      log.error({ fragmentNumber, frameIndex, error: errorName(error) }, errorMessage(error));
-      return null;
-    }
-  }
-
   #endFragment(end: Extract<MatroskaEvent, { type: 'fragmentEnd' }>): void {
-    const { metrics, streamName } = this.#options;
+    const { liveStart, metrics, sampling, streamName } = this.#options;
     if (end.millisBehindNow !== null) metrics.observe('MillisBehindNow', streamName, end.millisBehindNow);
     if (this.#open === null) return;
     if (!end.complete) {
@@ -193,6 +219,8 @@ export class FragmentReader {
     metrics.count('FramesReceived', streamName, frames);
     metrics.count('IFramesReceived', streamName, iFrames);
     this.#gaps.close(fragment);
+    liveStart.fragmentRead(fragment, end.millisBehindNow);
+    sampling.fragmentEnded(fragment, end.millisBehindNow);
     this.#advance(fragment, iFrameCounter);
   }
 
@@ -201,6 +229,15 @@ export class FragmentReader {
     this.#options.tracker.complete(fragmentNumber, iFrameCounter);
     this.#lastFragment = { fragmentNumber, serverTimestampMillis, iFrameCounter };
   }
+}
+
+/** Not every frame is decoded, nor can each be: whoever decodes one asks. */
+function lazyCodec(track: Track): () => CodecParameters {
+  let parameters: CodecParameters | null = null;
+  return () => {
+    parameters ??= codecParameters(track);
+    return parameters;
+  };
 }
 
 function isStreamFragment(metadata: FragmentMetadata): metadata is StreamFragment {

@@ -5,7 +5,7 @@ import type { StartPosition } from '../lease/lease.ts';
 import type { StreamFragment } from './sampled-frame.ts';
 
 /** Where a gap begins: the last complete fragment, or the start of a stream of which nothing has been read. */
-interface GapStart {
+export interface GapStart {
   readonly fragmentNumber: string | null;
   /** Milliseconds since the Unix epoch; null for a stream that is read from its earliest fragment. */
   readonly serverTimestampMillis: number | null;
@@ -54,7 +54,7 @@ export class GapLog {
   }
 }
 
-function gapStart(lastFragment: Checkpoint | null, start: StartPosition): GapStart {
+export function gapStart(lastFragment: Checkpoint | null, start: StartPosition): GapStart {
   if (lastFragment !== null) {
     const { fragmentNumber, serverTimestampMillis } = lastFragment;
     return { fragmentNumber, serverTimestampMillis };

@@ -1,3 +1,4 @@
+import type { SampledEndpoint } from '../lease/sampling.ts';
 import type { Frame } from '../matroska/demuxer.ts';
 import type { FragmentMetadata } from '../matroska/fragment.ts';
 import type { CodecParameters } from '../video/codec.ts';
@@ -21,19 +22,30 @@ export interface Tenure {
   isValid(): boolean;
 }
 
-/** A sampled frame on its way. It is still compressed: decoding waits until the endpoint can take it. */
+/**
+ * A sampled frame on its way to one endpoint. It is still compressed: decoding waits until the endpoint can take it.
+ * Where it goes to several endpoints there is one of these for each, with the same payload.
+ */
 export interface SampledFrame {
   /** See frameId. */
   readonly id: string;
   readonly streamName: string;
+  readonly endpoint: SampledEndpoint;
   readonly fragment: StreamFragment;
   readonly frame: Omit<Frame, 'payload'>;
-  /** Those of the frame's own fragment: they may change with the next one. */
-  readonly codec: CodecParameters;
+  /**
+   * Those of the frame's own fragment: they may change with the next one.
+   *
+   * @throws {KvsInferenceError} UNSUPPORTED_CODEC
+   */
+  readonly codec: () => CodecParameters;
   /** A copy of the frame's bytes: no chunk of the body stays alive for it. */
   readonly payload: Buffer;
   readonly tenure: Tenure;
-  /** The result is in the data stream, or the frame has failed for good. Either this or `abandon` is called, once. */
+  /**
+   * The result is in the data stream, or the frame has failed for good or was dropped. Either this or `abandon` is
+   * called, once.
+   */
   readonly settle: () => void;
   /** The frame is given up because the tenure is draining or over. */
   readonly abandon: () => void;
@@ -43,7 +55,14 @@ export interface SampledFrame {
  * What makes a repeat recognisable: the same frame gets the same id however often and by whomever it is read.
  *
  * @param frameIndex ordinal of the frame in its track within the fragment
+ * @param endpointName where results of several endpoints are to be told apart
  */
-export function frameId(streamName: string, fragmentNumber: string, frameIndex: number): string {
-  return `${streamName}/${fragmentNumber}/${frameIndex}`;
+export function frameId(
+  streamName: string,
+  fragmentNumber: string,
+  frameIndex: number,
+  endpointName?: string,
+): string {
+  const id = `${streamName}/${fragmentNumber}/${frameIndex}`;
+  return endpointName === undefined ? id : `${id}/${endpointName}`;
 }

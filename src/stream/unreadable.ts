@@ -18,13 +18,13 @@ export function mayBeUnreadable(error: unknown): boolean {
 
 /** Decides when a stored fragment that cannot be read is to be skipped. */
 export class UnreadableFragments {
-  readonly #patienceMillis: number;
+  readonly #patienceMillis: () => number;
   #fragmentNumber: string | null = null;
   #readings = 0;
   #sinceMonotonic = 0;
 
   /** @param patienceMillis how long after its first reading in vain a fragment without an end is read again */
-  constructor(patienceMillis: number) {
+  constructor(patienceMillis: () => number) {
     this.#patienceMillis = patienceMillis;
   }
 
@@ -38,6 +38,6 @@ export class UnreadableFragments {
     }
     this.#readings += 1;
     if (this.#readings < MAX_READINGS) return false;
-    return isCorrupt(error) || nowMonotonic - this.#sinceMonotonic >= this.#patienceMillis;
+    return isCorrupt(error) || nowMonotonic - this.#sinceMonotonic >= this.#patienceMillis();
   }
 }

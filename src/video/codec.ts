@@ -10,14 +10,11 @@ import {
 import { KvsInferenceError } from '../core/errors.ts';
 import type { Track } from '../matroska/tracks.ts';
 
-/** What a decoder must be told before the first frame. */
+/** What a decoder must be told before the first frame. How large that is it finds out itself: tracks may be wrong. */
 export interface CodecParameters {
   readonly codecId: AVCodecID;
   /** Matroska's CodecPrivate or FFmpeg's extradata; null where the frames carry everything. */
   readonly extradata: Buffer | null;
-  /** As the track says; the decoder finds out for itself. */
-  readonly width: number;
-  readonly height: number;
 }
 
 const CODEC_IDS: Readonly<Record<string, AVCodecID>> = {
@@ -49,16 +46,15 @@ export function codecParameters(track: Track): CodecParameters {
   if (track.unreadable !== null) {
     throw unsupported(track, `its frames are packed with ContentEncodings (${track.unreadable})`);
   }
-  const size = { width: track.pixelWidth ?? 0, height: track.pixelHeight ?? 0 };
   const codecId = CODEC_IDS[track.codecId];
-  if (codecId !== undefined) return { codecId, extradata: track.codecPrivate, ...size };
+  if (codecId !== undefined) return { codecId, extradata: track.codecPrivate };
   if (track.codecId === 'V_MS/VFW/FOURCC' && (track.codecPrivate?.length ?? 0) >= BITMAP_INFO_HEADER_BYTES) {
     const header = track.codecPrivate as Buffer;
     const fourCc = header.toString('latin1', 16, 20).toUpperCase();
     const extradata = header.subarray(BITMAP_INFO_HEADER_BYTES);
     const fourCcId = FOURCC_CODEC_IDS[fourCc];
     if (fourCcId !== undefined) {
-      return { codecId: fourCcId, extradata: extradata.length > 0 ? extradata : null, ...size };
+      return { codecId: fourCcId, extradata: extradata.length > 0 ? extradata : null };
     }
     throw unsupported(track, `FourCC "${fourCc}"`);
   }

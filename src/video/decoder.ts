@@ -5,6 +5,7 @@ import {
   AV_EF_EXPLODE,
   AV_LOG_QUIET,
   AV_PKT_FLAG_KEY,
+  AVERROR_EINVAL,
   FF_DECODER_LIBDAV1D,
 } from 'node-av/constants';
 import { Codec, CodecContext, FFmpegError, Frame, Log, Packet } from 'node-av/lib';
@@ -15,12 +16,18 @@ import type { CodecParameters } from './codec.ts';
 Log.setLevel(AV_LOG_QUIET);
 
 /**
+ * Pixels of the largest frame that is decoded, DCI 8K: it takes about 50 MB, its picture up to 106 MB. Some bytes of a
+ * damaged or forged frame can ask for gigabytes.
+ */
+const MAX_PIXELS = 8192 * 4320;
+
+/**
  * Decodes one key frame, in an FFmpeg context of its own: a context that has seen another stream's parameter sets, or
  * damage, decodes differently. A new one costs 0.3 ms of 25 ms at 1080p.
  *
  * @param payload one access unit, as the Matroska block has it
  * @returns the picture; the caller frees it
- * @throws {KvsInferenceError} DECODE_FAILED (damaged frame), UNSUPPORTED_CODEC
+ * @throws {KvsInferenceError} DECODE_FAILED (damaged frame, or larger than 8192 x 4320 pixels), UNSUPPORTED_CODEC
  */
 export async function decodeKeyFrame(parameters: CodecParameters, payload: Buffer): Promise<Frame> {
   const codec = findDecoder(parameters);
@@ -36,10 +43,9 @@ export async function decodeKeyFrame(parameters: CodecParameters, payload: Buffe
     // Streams that start at a recovery point instead of an IDR picture are shown too; damage is told by the flags.
     context.setFlags(AV_CODEC_FLAG_OUTPUT_CORRUPT);
     context.setFlags2(AV_CODEC_FLAG2_SHOW_ALL);
-    context.width = parameters.width;
-    context.height = parameters.height;
     // Damage fails the frame instead of being hidden. FFmpeg does not see all of it: none in VP8, little in VP9.
     check(context.setOption('err_detect', AV_EF_EXPLODE), 'err_detect');
+    check(context.setOption('max_pixels', MAX_PIXELS), 'max_pixels');
     if (parameters.extradata !== null) context.extraData = parameters.extradata;
     check(await context.open2(codec, null), 'open decoder');
     packet.alloc();
@@ -71,7 +77,10 @@ function findDecoder({ codecId }: CodecParameters): Codec | null {
 }
 
 function check(result: number, step: string): void {
-  if (result < 0) throw decodeFailed(`${step}: ${new FFmpegError(result).message}`);
+  if (result >= 0) return;
+  // All that FFmpeg tells of a frame that is too large.
+  const hint = result === AVERROR_EINVAL ? `; its limit is ${MAX_PIXELS} pixels` : '';
+  throw decodeFailed(`${step}: ${new FFmpegError(result).message}${hint}`);
 }
 
 function decodeFailed(problem: string): KvsInferenceError {

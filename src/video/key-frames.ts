@@ -61,8 +61,8 @@ export async function* matroskaKeyFrames(
 
 /** The I-frames of any other file, by FFmpeg's demuxers. */
 export async function* mediaFileKeyFrames(file: MediaFile): AsyncGenerator<KeyFrame, boolean, undefined> {
-  const { codecId, extradata, width, height } = file.parameters;
-  const codec: CodecParameters = { codecId, extradata, width, height };
+  const { codecId, extradata } = file.parameters;
+  const codec: CodecParameters = { codecId, extradata };
   let frameIndex = 0;
   for await (const { ptsMillis, dtsMillis, keyFrame, data } of file.packets()) {
     const timestampMillis = ptsMillis ?? dtsMillis ?? 0;

@@ -5,6 +5,7 @@ import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { KinesisVideoClient } from '@aws-sdk/client-kinesis-video';
 import { KinesisVideoMediaClient } from '@aws-sdk/client-kinesis-video-media';
 import { ResourceGroupsTaggingAPIClient } from '@aws-sdk/client-resource-groups-tagging-api';
+import { S3Client } from '@aws-sdk/client-s3';
 import { SageMakerRuntimeClient } from '@aws-sdk/client-sagemaker-runtime';
 import { SSMClient } from '@aws-sdk/client-ssm';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
@@ -16,12 +17,12 @@ const REQUEST_TIMEOUT_MILLIS = 30_000;
  * The AWS clients of a worker. Region, credentials and endpoints come from the SDK's own environment variables and
  * files, so a local run differs from Fargate in nothing but `AWS_ENDPOINT_URL_*`.
  */
-export function createClients(options: { invocations: number }) {
+export function createClients() {
   const control = { requestHandler: handler({ requestTimeout: REQUEST_TIMEOUT_MILLIS }) };
   // Our own retries count, log and back off: where they are used, the SDK tries once.
   const once = { ...control, maxAttempts: 1 };
   const clients = {
-    ssm: new SSMClient(control),
+    ssm: new SSMClient(once),
     dynamoDb: new DynamoDBClient(once),
     // Signs of life do not queue for a socket behind a thousand checkpoints.
     heartbeats: new DynamoDBClient({
@@ -32,10 +33,13 @@ export function createClients(options: { invocations: number }) {
     tagging: new ResourceGroupsTaggingAPIClient(once),
     // HTTP/1.1, as everywhere: the SDK's default for Kinesis is HTTP/2, which local servers do not speak.
     kinesis: new KinesisClient(once),
+    // What is called at once is bounded by the queues, and changes with the configuration.
     sageMakerRuntime: new SageMakerRuntimeClient({
       maxAttempts: 1,
-      requestHandler: handler({ maxSockets: options.invocations }),
+      requestHandler: handler({ maxSockets: Number.POSITIVE_INFINITY }),
     }),
+    // Bucket names with dots have no certificate as host names.
+    s3: new S3Client({ ...once, forcePathStyle: true }),
   };
   return {
     ...clients,

@@ -1,4 +1,4 @@
-import type { Config } from '../config/schema.ts';
+import type { Config } from '../config/resolve.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
@@ -7,6 +7,7 @@ import { LeaseCoordinator } from '../lease/coordinator.ts';
 import type { Holding } from '../lease/holding.ts';
 import { SYNC_LEASE_KEY } from '../lease/keys.ts';
 import type { Lease, StartPosition } from '../lease/lease.ts';
+import type { SamplingPlan } from '../lease/sampling.ts';
 import { Synchronizer } from '../lease/synchronizer.ts';
 import { LeaseTable } from '../lease/table.ts';
 import type { TableClient } from '../lease/table-client.ts';
@@ -16,13 +17,15 @@ import { StreamWorker, type StreamWorkerOptions } from './stream-worker.ts';
 import { SyncWorker } from './sync-worker.ts';
 
 export interface FleetOptions {
-  config: Config;
+  /** In force now. The fail-over time is that of the start. */
+  config: () => Config;
   /** Fresh in each process. */
   workerId: string;
   client: TableClient;
   /** With connections of its own: signs of life must not wait for others. */
   heartbeatClient: TableClient;
   discover: (signal: AbortSignal) => Promise<Discovery>;
+  wantedPlan: (streamName: string) => SamplingPlan | null;
   source: StreamWorkerOptions['source'];
   submit: StreamWorkerOptions['submit'];
   clock: Clock;
@@ -37,6 +40,8 @@ export class Fleet {
   readonly #workers: WorkerTable;
   readonly #coordinator: LeaseCoordinator;
   readonly #problems: TableProblems;
+  /** While this worker has the lease for synchronization. */
+  #synchronizer: Synchronizer | null = null;
 
   constructor(options: FleetOptions) {
     const { client, heartbeatClient, config, clock, log, metrics, workerId } = options;
@@ -49,7 +54,7 @@ export class Fleet {
       leases: this.#leases,
       workers: this.#workers,
       workerId,
-      failoverTimeMillis: config.failoverTimeInMilli,
+      failoverTimeMillis: config().failoverTimeInMilli,
       hold: (lease) => this.#hold(lease),
       problems: this.#problems,
       clock,
@@ -73,14 +78,22 @@ export class Fleet {
     await this.#coordinator.leave(limitMillis);
   }
 
+  /** To be called when the configuration has changed: the streams are looked up at once. */
+  configChanged(): void {
+    this.#synchronizer?.wake();
+  }
+
   #hold(lease: Lease): Holding {
     return lease.leaseKey === SYNC_LEASE_KEY ? this.#synchronize(lease) : this.#readStream(lease);
   }
 
   #readStream(lease: Lease): StreamWorker {
     const coordinator = this.#coordinator;
+    const { config, wantedPlan, ...services } = this.#options;
     return new StreamWorker({
-      ...this.#options,
+      ...services,
+      settings: config,
+      wantedPlan: () => wantedPlan(lease.leaseKey),
       problems: this.#problems,
       lease,
       table: this.#leases,
@@ -93,7 +106,7 @@ export class Fleet {
 
   #synchronize(lease: Lease): SyncWorker {
     const coordinator = this.#coordinator;
-    const synchronizer = new Synchronizer({
+    this.#synchronizer = new Synchronizer({
       ...this.#options,
       problems: this.#problems,
       leases: this.#leases,
@@ -102,15 +115,20 @@ export class Fleet {
       observed: () => coordinator.membership.workers(),
       askToRetire: (leaseKey, owner) => coordinator.askToRetire(leaseKey, owner),
       onFreed: () => coordinator.wake(),
-      intervalMillis: this.#options.config.leaseSyncIntervalInMilli,
+      interval: () => this.#options.config().leaseSyncIntervalInMilli,
     });
-    const { clock } = this.#options;
-    return new SyncWorker({ lease, table: this.#leases, synchronizer, problems: this.#problems, clock });
+    return new SyncWorker({
+      lease,
+      table: this.#leases,
+      synchronizer: this.#synchronizer,
+      problems: this.#problems,
+      clock: this.#options.clock,
+    });
   }
 
   #startPosition(): StartPosition {
     const { clock, config } = this.#options;
-    if (config.startPosition === 'EARLIEST') return { type: 'EARLIEST' };
+    if (config().startPosition === 'EARLIEST') return { type: 'EARLIEST' };
     return { type: 'SERVER_TIMESTAMP', millis: clock.now() };
   }
 }

@@ -1,4 +1,4 @@
-import type { Config } from '../config/schema.ts';
+import type { Config } from '../config/resolve.ts';
 import { type Clock, NEVER, withTimeout } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
@@ -7,19 +7,24 @@ import type { HandOverLimits, Holding } from '../lease/holding.ts';
 import { LeaseKeeper } from '../lease/keeper.ts';
 import type { Lease, StartPosition } from '../lease/lease.ts';
 import type { Successor } from '../lease/lease-writes.ts';
+import type { SamplingPlan } from '../lease/sampling.ts';
 import { LeaseLostError, type LeaseTable } from '../lease/table.ts';
 import type { TableProblems } from '../lease/table-problems.ts';
 import { StreamConsumer, type StreamConsumerOptions } from '../stream/consumer.ts';
 import type { Tenure } from '../stream/sampled-frame.ts';
+import { StreamSampling } from '../stream/sampling.ts';
 import type { MediaSource } from '../stream/source.ts';
 
 export interface StreamWorkerOptions {
-  config: Pick<
+  /** In force now. */
+  settings: () => Pick<
     Config,
-    'inferenceInterval' | 'readStallTimeoutInMilli' | 'checkpointIntervalInMilli' | 'failoverTimeInMilli'
+    'readStallTimeoutInMilli' | 'maxFrameAgeInMilli' | 'checkpointIntervalInMilli' | 'failoverTimeInMilli'
   >;
+  /** Which of the stream's frames are to be sampled from now on; null while that is not known. */
+  wantedPlan: () => SamplingPlan | null;
   lease: Lease;
-  table: Pick<LeaseTable, 'checkpoint' | 'release'>;
+  table: Pick<LeaseTable, 'write' | 'release'>;
   source: MediaSource;
   startPosition: () => StartPosition;
   submit: StreamConsumerOptions['submit'];
@@ -56,7 +61,7 @@ export class StreamWorker implements Holding {
   readonly #keeping: Promise<boolean>;
 
   constructor(options: StreamWorkerOptions) {
-    const { config, lease, isValid, startPosition, ...services } = options;
+    const { settings, wantedPlan, lease, isValid, startPosition, ...services } = options;
     this.lease = lease;
     this.#options = options;
     this.#tracker = new CheckpointTracker(lease.checkpoint);
@@ -64,7 +69,16 @@ export class StreamWorker implements Holding {
       ...services,
       lease,
       checkpoint: () => this.#tracker.checkpoint,
-      checkpointIntervalMillis: config.checkpointIntervalInMilli,
+      checkpointIntervalMillis: () => settings().checkpointIntervalInMilli,
+    });
+    const sampling = new StreamSampling({
+      ...services,
+      streamName: lease.leaseKey,
+      periods: () => this.#keeper.sampling,
+      record: (periods, signal) => this.#keeper.recordSampling(periods, signal),
+      checkpoint: () => this.#tracker.checkpoint,
+      wanted: wantedPlan,
+      log: services.log.child({ streamName: lease.leaseKey }),
     });
     const tenure: Tenure = {
       draining: this.#draining.signal,
@@ -79,8 +93,11 @@ export class StreamWorker implements Holding {
       startPosition,
       tracker: this.#tracker,
       tenure,
-      inferenceInterval: config.inferenceInterval,
-      readStallTimeoutMillis: config.readStallTimeoutInMilli,
+      sampling,
+      settings: () => ({
+        readStallTimeoutMillis: settings().readStallTimeoutInMilli,
+        maxFrameAgeMillis: settings().maxFrameAgeInMilli,
+      }),
     });
     this.#reading = this.#read();
     this.#keeping = this.#keep();
@@ -88,7 +105,7 @@ export class StreamWorker implements Holding {
   }
 
   async handOver(successor: () => Successor, { finishWaiting, millis }: HandOverLimits): Promise<void> {
-    const { clock, config, lease } = this.#options;
+    const { clock, settings, lease } = this.#options;
     this.#stopReading.abort();
     await this.#ends(this.#reading, END_MILLIS);
     if (!finishWaiting) this.#draining.abort();
@@ -98,7 +115,7 @@ export class StreamWorker implements Holding {
     await this.end();
     if (!isOurs || !(await this.#keeping)) throw new LeaseLostError(lease.leaseKey);
     // Longer than this the table need not be asked: others may have the lease by then.
-    await withTimeout(clock, config.failoverTimeInMilli, NEVER, (signal) =>
+    await withTimeout(clock, settings().failoverTimeInMilli, NEVER, (signal) =>
       this.#keeper.release(successor(), signal),
     );
   }
@@ -145,12 +162,12 @@ export class StreamWorker implements Holding {
   }
 
   async #watchProgress(): Promise<void> {
-    const { clock, config, lease, log, onStalled } = this.#options;
-    const limit = config.readStallTimeoutInMilli * LET_GO_AFTER_STALLS;
+    const { clock, settings, lease, log, onStalled } = this.#options;
     const { signal } = this.#stopReading;
     while (!signal.aborted) {
-      await clock.sleep(config.readStallTimeoutInMilli / 3, signal).catch(() => undefined);
+      await clock.sleep(settings().readStallTimeoutInMilli / 3, signal).catch(() => undefined);
       const { stalledMillis } = this.#consumer;
+      const limit = settings().readStallTimeoutInMilli * LET_GO_AFTER_STALLS;
       if (signal.aborted || stalledMillis < limit) continue;
       const problem = 'stream cannot be read although it may have video: its lease is let go';
       log.error({ streamName: lease.leaseKey, stalledMillis: Math.round(stalledMillis) }, problem);

@@ -10,7 +10,7 @@ import type { TableProblems } from '../lease/table-problems.ts';
 
 export interface SyncWorkerOptions {
   lease: Lease;
-  table: Pick<LeaseTable, 'checkpoint' | 'release'>;
+  table: Pick<LeaseTable, 'write' | 'release'>;
   synchronizer: Synchronizer;
   problems: TableProblems;
   clock: Clock;
@@ -32,7 +32,7 @@ export class SyncWorker implements Holding {
     this.#keeper = new LeaseKeeper({
       ...options,
       checkpoint: () => null,
-      checkpointIntervalMillis: Number.POSITIVE_INFINITY,
+      checkpointIntervalMillis: () => Number.POSITIVE_INFINITY,
     });
     // One for each request that is under way.
     setMaxListeners(0, this.#stop.signal);

@@ -1,28 +1,35 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { applicationName, leaseTableName } from '../config/load.ts';
-import type { Config, ContentType } from '../config/schema.ts';
+import { applicationName, leaseTableName, readParameter } from '../config/load.ts';
+import type { GoodConfig } from '../config/parse.ts';
+import { type Config, selections } from '../config/resolve.ts';
+import { watchConfig } from '../config/watch.ts';
 import { type Clock, untilAborted } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
+import { defaultQueueBytes } from '../core/memory-limit.ts';
 import { Metrics } from '../core/metrics.ts';
 import { StreamDiscovery } from '../discovery/discovery.ts';
-import { SageMakerEndpoint } from '../inference/endpoint.ts';
+import { TaggedStreams } from '../discovery/tagged-streams.ts';
+import { ByteBudget } from '../inference/byte-budget.ts';
 import { InferencePipeline } from '../inference/pipeline.ts';
 import { paceOf } from '../lease/pace.ts';
 import { TableClient } from '../lease/table-client.ts';
 import { setUpTable } from '../lease/table-setup.ts';
-import { resultRecord } from '../result/build.ts';
 import { ResultPublisher } from '../result/publisher.ts';
+import { ResultWriter } from '../result/writer.ts';
 import { GetMediaSource } from '../stream/media.ts';
-import type { PictureFormat } from '../video/encoder.ts';
 import { PicturePool } from '../video/picture-pool.ts';
 import type { Clients } from './clients.ts';
 import { Fleet } from './fleet.ts';
+import { SamplingPlans } from './sampling-plans.ts';
 
 export interface WorkerOptions {
-  config: Config;
+  /** What the parameter said at the start. */
+  initial: GoodConfig;
   /** Name of the SSM parameter; its last path segment names the application. */
   parameterName: string;
+  /** Of the container, or whatever else bounds the process, bytes. */
+  memoryLimit: number;
   clients: Clients;
   clock: Clock;
   log: Logger;
@@ -30,14 +37,6 @@ export interface WorkerOptions {
 
 /** Of the time between SIGTERM and SIGKILL: the rest is for what is in flight to end, and the last lines. */
 const LEAVE_FRACTION = 0.8;
-
-const PICTURE_FORMATS: Readonly<Record<ContentType, PictureFormat>> = {
-  'image/jpeg': 'jpeg',
-  'image/png': 'png',
-  'image/bmp': 'bmp',
-  'image/gif': 'gif',
-  'application/x-image': 'jpeg',
-};
 
 /**
  * The service: wires the parts in the order of a frame's way, and stops them in reverse.
@@ -47,51 +46,48 @@ export class Worker {
   readonly #options: WorkerOptions;
   readonly #log: Logger;
   readonly #metrics: Metrics;
-  readonly #source: GetMediaSource;
   readonly #discovery: StreamDiscovery;
+  readonly #plans: SamplingPlans;
+  readonly #source: GetMediaSource;
   readonly #pictures: PicturePool;
+  readonly #budget: ByteBudget;
   readonly #pipeline: InferencePipeline;
   readonly #workerId = randomUUID();
+  #config: Config;
 
   constructor(options: WorkerOptions) {
-    const { config, clients, clock, parameterName } = options;
+    const { clients, clock, initial, parameterName } = options;
     const appName = applicationName(parameterName);
     const log = options.log.child({ worker: this.#workerId.slice(0, 8) });
     this.#options = options;
+    this.#config = initial.config;
     this.#log = log;
-    this.#metrics = new Metrics({ log, clock, appName, perStream: config.metricsPerStream });
-    const common = { clock, log, metrics: this.#metrics };
+    const config = () => this.#config;
+    this.#metrics = new Metrics({ log, clock, appName, perStream: () => this.#config.metricsPerStream });
+    const common = { config, clock, log, metrics: this.#metrics };
 
-    this.#discovery = new StreamDiscovery({
+    const lookUps = { ...common, kinesisVideo: clients.kinesisVideo, tagging: clients.tagging };
+    this.#discovery = new StreamDiscovery({ ...lookUps, selections: () => selections(this.#config) });
+    this.#plans = new SamplingPlans({
       ...common,
-      config,
-      kinesisVideo: clients.kinesisVideo,
-      tagging: clients.tagging,
+      findTagged: (tagFilters) => new TaggedStreams({ ...lookUps, tagFilters }),
     });
     this.#source = new GetMediaSource({ kinesisVideo: clients.kinesisVideo, mediaClient: clients.media });
-    this.#pictures = new PicturePool(
-      PICTURE_FORMATS[config.endPointAcceptContentType],
-      Math.min(availableParallelism(), config.sageMakerTaskThreadPoolSize),
-    );
-    const publisher = new ResultPublisher({
+    this.#pictures = new PicturePool(availableParallelism());
+    const writer = new ResultWriter({
       ...common,
-      kinesis: clients.kinesis,
-      streamName: config.kdsStreamName,
+      publisher: new ResultPublisher({ ...common, kinesis: clients.kinesis }),
+      s3: clients.s3,
+      applicationName: appName,
     });
+    this.#budget = new ByteBudget(this.#queueBytes);
     this.#pipeline = new InferencePipeline({
       ...common,
-      queueSize: config.sageMakerTaskQueueSize,
-      poolSize: config.sageMakerTaskThreadPoolSize,
-      poolName: config.sageMakerTaskThreadPoolName,
+      budget: this.#budget,
+      client: clients.sageMakerRuntime,
       pictures: this.#pictures,
-      endpoint: new SageMakerEndpoint({
-        client: clients.sageMakerRuntime,
-        endpointName: config.sageMakerEndpoint,
-        contentType: config.endPointAcceptContentType,
-        timeoutMillis: config.sageMakerTaskTimeoutInMilli,
-        clock,
-      }),
-      publish: (frame, inference) => publisher.publish(resultRecord(frame, inference), frame.tenure),
+      room: (streamName, roomSignal) => writer.room(streamName, roomSignal),
+      write: (frame, outcome) => writer.write(frame, outcome),
     });
   }
 
@@ -101,29 +97,31 @@ export class Worker {
    * @throws {UsageError} if the lease table is none, or another application's
    */
   async run(signal: AbortSignal): Promise<void> {
-    const { clients, clock, config, parameterName } = this.#options;
+    const { clients, clock, parameterName } = this.#options;
     const table = {
-      tableName: leaseTableName(config, parameterName),
-      requestTimeoutMillis: Math.round(paceOf(config.failoverTimeInMilli) / 3),
+      tableName: leaseTableName(this.#config, parameterName),
+      requestTimeoutMillis: Math.round(paceOf(this.#config.failoverTimeInMilli) / 3),
       clock,
     };
     const client = await setUpTable(
       {
         ...table,
         dynamoDb: clients.dynamoDb,
-        create: config.createLeaseTable,
+        create: this.#config.createLeaseTable,
         applicationName: applicationName(parameterName),
         onTrouble: (problem) => this.#log.warn(problem),
       },
       signal,
     );
-    this.#log.info({ config, workerId: this.#workerId }, 'worker started');
+    const queueBytes = this.#queueBytes;
+    this.#log.info({ config: this.#config, queueBytes, workerId: this.#workerId }, 'worker started');
     const fleet = new Fleet({
-      config,
+      config: () => this.#config,
       workerId: this.#workerId,
       client,
       heartbeatClient: new TableClient({ ...table, dynamoDb: clients.heartbeats }),
       discover: (discoverySignal) => this.#discovery.discover(discoverySignal),
+      wantedPlan: (streamName) => this.#plans.planFor(streamName),
       source: this.#source,
       submit: (frame, submitSignal) => this.#pipeline.submit(frame, submitSignal),
       clock,
@@ -131,10 +129,15 @@ export class Worker {
       metrics: this.#metrics,
     });
     const end = new AbortController();
-    const running = Promise.all([fleet.run(end.signal), this.#writeMetrics(fleet, end.signal)]);
+    const running = Promise.all([
+      fleet.run(end.signal),
+      this.#plans.run(end.signal),
+      this.#watchConfig(fleet, end.signal),
+      this.#writeMetrics(fleet, end.signal),
+    ]);
     await untilAborted(signal);
     this.#log.info({ streams: fleet.streamCount, frames: this.#pipeline.depth }, 'worker stopping');
-    await fleet.leave(config.stopTimeoutInMilli * LEAVE_FRACTION);
+    await fleet.leave(this.#config.stopTimeoutInMilli * LEAVE_FRACTION);
     end.abort();
     await running;
     await this.#pipeline.close();
@@ -144,12 +147,34 @@ export class Worker {
     this.#log.info('worker stopped');
   }
 
+  get #queueBytes(): number {
+    return this.#config.sageMakerTaskQueueBytes ?? defaultQueueBytes(this.#options.memoryLimit);
+  }
+
+  async #watchConfig(fleet: Fleet, signal: AbortSignal): Promise<void> {
+    const { clients, clock, initial, parameterName } = this.#options;
+    const apply = (config: Config) => {
+      this.#config = config;
+      this.#budget.total = this.#queueBytes;
+      this.#pipeline.configure();
+      this.#plans.configChanged();
+      fleet.configChanged();
+    };
+    const read = (readSignal: AbortSignal) =>
+      readParameter(clients.ssm, parameterName, { clock, signal: readSignal });
+    const origin = `ssm:${parameterName}`;
+    await watchConfig(
+      { read, origin, initial, apply, clock, log: this.#log, metrics: this.#metrics },
+      signal,
+    );
+  }
+
   async #writeMetrics(fleet: Fleet, signal: AbortSignal): Promise<void> {
-    const { clock, config } = this.#options;
     while (!signal.aborted) {
-      await clock.sleep(config.metricsIntervalInMilli, signal).catch(() => undefined);
-      this.#pipeline.reportFailures();
+      await this.#options.clock.sleep(this.#config.metricsIntervalInMilli, signal).catch(() => undefined);
+      this.#pipeline.report();
       this.#metrics.observe('QueueDepth', null, this.#pipeline.depth);
+      this.#metrics.observe('QueueBytes', null, this.#pipeline.bytes);
       this.#metrics.observe('LeasesHeld', null, fleet.streamCount);
       this.#metrics.flush();
     }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { configJsonSchema, recordJsonSchema } from '../../src/cli/config.ts';
 import { applicationName, leaseTableName } from '../../src/config/load.ts';
 import { configError, parseConfig } from '../../src/config/parse.ts';
+import { configKeys } from '../../src/config/schema.ts';
 import { UsageError } from '../../src/core/errors.ts';
 
 const file = (name: string) => readFileSync(new URL(`../../config/${name}`, import.meta.url), 'utf8');
@@ -48,6 +49,7 @@ test('every problem is found at once: key, value, what is expected', () => {
       sageMakerTaskThreadPoolSize: '20',
       InferenceInterval: 6,
       speed: 'fast',
+      mode: 'fast',
     }),
   );
   expect(problems).toEqual(
@@ -65,6 +67,7 @@ test('every problem is found at once: key, value, what is expected', () => {
         expected: 'one of "image/jpeg", "image/png", "image/bmp", "image/gif", "application/x-image"',
       },
       { key: 'kdsStreamName', value: '(missing)', expected: 'a string' },
+      { key: 'mode', value: '"fast"', expected: 'one of "lossless", "live"' },
       { key: 'inferenceInterval', value: '0', expected: 'at least 1' },
       { key: 'sageMakerTaskQueueSize', value: '1.5', expected: 'a whole number' },
       { key: 'sageMakerTaskThreadPoolSize', value: '"20"', expected: 'a number' },
@@ -72,7 +75,7 @@ test('every problem is found at once: key, value, what is expected', () => {
       { key: 'speed', value: '"fast"', expected: 'no such key' },
     ]),
   );
-  expect(problems).toHaveLength(10);
+  expect(problems).toHaveLength(11);
 });
 
 test.each([
@@ -88,9 +91,12 @@ test.each([
 test('an error lists the problems, one a line', () => {
   const error = configError('ssm:app', parseConfig('{}').problems);
   expect(error).toBeInstanceOf(UsageError);
-  expect(error.message).toMatch(
-    /^ssm:app: 2 problems in the configuration\n {2}sageMakerEndpoint: \(missing\), expected/,
-  );
+  expect(error.message.split('\n')).toEqual([
+    'ssm:app: 3 problems in the configuration',
+    '  kdsStreamName: (missing), expected a string',
+    '  streamNames: (missing), expected at least one stream name, or tagFilters',
+    '  sageMakerEndpoint: (missing), expected the name of a SageMaker endpoint',
+  ]);
 });
 
 test("the lease table is the last segment of the parameter's name", () => {
@@ -108,8 +114,13 @@ test('the published schemas are those of the code', () => {
 });
 
 test('the default configuration is one, and holds every default', () => {
-  const { $schema, ...given } = JSON.parse(file('default.json')) as Record<string, unknown>;
-  expect($schema).toBe('./kvs-inference.schema.json');
-  const { config } = parseConfig(JSON.stringify(given));
-  expect(config).toEqual(given);
+  const parsed = parseConfig(file('default.json'));
+  const given = JSON.parse(file('default.json')) as Record<string, unknown>;
+  expect(given['$schema']).toBe('./kvs-inference.schema.json');
+  const { $schema: _, ...values } = given;
+  expect(parsed.config).toMatchObject(values);
+  // What is not in the file has no default that could stand there.
+  const withoutDefault = Object.keys(configKeys.shape).filter((key) => !(key in given));
+  for (const key of withoutDefault)
+    expect([key, configKeys.shape[key as 'mode'].safeParse(undefined).data]).toEqual([key, undefined]);
 });

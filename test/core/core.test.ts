@@ -170,7 +170,7 @@ describe('metrics', () => {
 
   test('are of the application alone unless streams are asked for', () => {
     const { log, lines } = recorded(clock);
-    const metrics = new Metrics({ log, clock, appName: 'test', perStream: false });
+    const metrics = new Metrics({ log, clock, appName: 'test', perStream: () => false });
     metrics.count('Gaps', 'front');
     metrics.flush();
     expect(metricsLines(lines)).toHaveLength(1);

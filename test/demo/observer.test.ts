@@ -33,7 +33,7 @@ const result = (id: string, output: unknown = NOTHING) =>
 
 const answered = (observer: DemoObserver, id: string) =>
   observer.invocation({
-    customAttributes: `id=${id}`,
+    customAttributes: `id=${id},streamName=${id.split('/')[0]}`,
     body: Buffer.from(`picture of ${id}`),
     contentType: 'image/jpeg',
   });
@@ -126,6 +126,17 @@ test("lists no result without an id, as AWS KIT's are, nor one of a stream that 
   expect(observer.summary().detections).toEqual({ dog: 2, person: 2 });
 });
 
+test.each([
+  ['that has failed', { error: 'ModelError', errorMessage: 'bad tensor', attempts: 5 }],
+  ['whose output is in S3', { sageMakerOutputUri: 's3://outputs/kvs-inference/app/door/1/0' }],
+])('a frame %s is no result in which nothing was seen', async (_name, fields) => {
+  const observer = observerOf('door');
+  await parse(observer, result('door/1/0', PREDICTION));
+  await parse(observer, { ...result('door/1/6', ''), ...fields });
+  expect(observer.streams).toMatchObject([{ parsed: 1, picture: { id: 'door/1/0' } }]);
+  expect(observer.state(0).results.map(({ id }) => id)).toEqual(['door/1/0']);
+});
+
 test('keeps the newest 30 results', async () => {
   const observer = observerOf('door');
   for (let index = 0; index < 40; index += 1) await parse(observer, result(`door/${index}/0`));
@@ -151,7 +162,7 @@ test.each([
   });
 });
 
-test.each(['', 'id=', 'trace=1'])(
+test.each(['', 'id=', 'id=,frameIndex=0', 'trace=1'])(
   'an invocation with the attributes "%s" is no frame',
   (customAttributes) => {
     const observer = observerOf('door');

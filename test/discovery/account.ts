@@ -1,6 +1,6 @@
 import { KinesisVideo } from '@aws-sdk/client-kinesis-video';
 import { ResourceGroupsTaggingAPIClient } from '@aws-sdk/client-resource-groups-tagging-api';
-import type { Config } from '../../src/config/schema.ts';
+import type { StreamSelection } from '../../src/config/resolve.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { Closers } from '../../src/core/closers.ts';
 import { StreamDiscovery } from '../../src/discovery/discovery.ts';
@@ -44,10 +44,10 @@ export async function startAccount() {
     },
     create: (name: string, tags: Record<string, string> = {}) => kinesisVideo.createStream(name, { tags }),
     delete: async (StreamARN: string) => void (await api.deleteStream({ StreamARN })),
-    discovery: (config: Partial<Pick<Config, 'streamNames' | 'tagFilters'>>) => {
+    discovery: (config: Partial<StreamSelection>) => {
       const { log, lines, metrics, total } = recorded(clock);
       const discovery = new StreamDiscovery({
-        config: { streamNames: [], tagFilters: [], ...config },
+        selections: () => [{ streamNames: [], tagFilters: [], ...config }],
         kinesisVideo: api,
         tagging,
         clock,

@@ -1,41 +1,81 @@
 import { FailureLog } from '../../src/inference/failures.ts';
+import type { SampledFrame } from '../../src/stream/sampled-frame.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { recorded } from '../support/services.ts';
 
 const gone = Object.assign(new Error('no such endpoint'), { name: 'ValidationError' });
+const damaged = Object.assign(new Error('damaged'), { name: 'DECODE_FAILED' });
 
-test('the first failure is told at once, the others once a minute with their number and ids', () => {
+function newFailures() {
   const clock = new ManualClock();
-  const { log, lines } = recorded(clock);
-  const failures = new FailureLog({ log, clock, endpoint: 'detector' });
-  failures.add(gone, 'a/1/0');
-  failures.add(gone, 'a/2/0');
-  clock.advance(59_999);
-  failures.add(gone, 'b/1/0');
-  failures.flushDue();
-  expect(lines).toMatchObject([
-    { error: 'ValidationError', endpoint: 'detector', frames: 1, ids: ['a/1/0'] },
+  const observed = recorded(clock);
+  const failures = new FailureLog({ clock, ...observed });
+  const fail = (id: string, error: Error = gone) => {
+    const [streamName, fragmentNumber, index] = id.split('/');
+    const frame = { id, streamName, fragment: { fragmentNumber }, frame: { index: Number(index) } };
+    failures.add(frame as SampledFrame, { error, attempts: 1 });
+  };
+  const errors = () => observed.lines.filter(({ level }) => level === 'error');
+  const pass = async (millis: number) => {
+    clock.advance(millis);
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  return { failures, fail, errors, pass, ...observed };
+}
+
+test('frames that fail now and then are a line each, with stream, fragment, frame, error and attempts', () => {
+  const { failures, fail, errors, total } = newFailures();
+  fail('front/7/0', damaged);
+  failures.succeeded();
+  fail('front/7/5', damaged);
+  fail('back/9/0', gone);
+  expect(errors()).toEqual([
+    expect.objectContaining({
+      id: 'front/7/0',
+      streamName: 'front',
+      fragmentNumber: '7',
+      frameIndex: 0,
+      error: 'DECODE_FAILED',
+      attempts: 1,
+      msg: 'frame failed: damaged',
+    }),
+    expect.objectContaining({ id: 'front/7/5' }),
+    expect.objectContaining({ id: 'back/9/0', error: 'ValidationError' }),
   ]);
-  clock.advance(1);
-  failures.flushDue();
-  expect(lines[1]).toMatchObject({
-    frames: 2,
-    ids: ['a/2/0', 'b/1/0'],
-    msg: 'frames failed: no such endpoint',
-  });
-  failures.flushDue();
-  failures.flush();
-  expect(lines).toHaveLength(2);
+  expect(total('FramesFailed')).toBe(3);
 });
 
-test('each kind of error has its own line; ids are bounded, the number is not', () => {
-  const clock = new ManualClock();
-  const { log, lines } = recorded(clock);
-  const failures = new FailureLog({ log, clock, endpoint: 'detector' });
-  failures.add(gone, 'first');
-  failures.add(new Error('other'), 'other');
-  for (let index = 0; index < 500; index += 1) failures.add(gone, String(index));
+test('an endpoint that does not exist is a line a minute, which names each frame', async () => {
+  const { fail, errors, pass, total } = newFailures();
+  fail('front/1/0');
+  fail('front/2/0');
+  await pass(59_999);
+  fail('back/1/0');
+  expect(errors()).toHaveLength(1);
+  await pass(1);
+  expect(errors()[1]).toMatchObject({
+    error: 'ValidationError',
+    frames: 2,
+    failed: [
+      { id: 'front/2/0', streamName: 'front', fragmentNumber: '2', frameIndex: 0, attempts: 1 },
+      { id: 'back/1/0' },
+    ],
+    msg: 'frames failed: no such endpoint',
+  });
+  fail('front/3/0');
+  await pass(60_000);
+  expect(errors()[2]).toMatchObject({ frames: 1, failed: [{ id: 'front/3/0' }] });
+  expect(total('FramesFailed')).toBe(4);
+});
+
+test('no frame goes without a name: a hundred are a line, and so is what is left at the end', () => {
+  const { failures, fail, errors } = newFailures();
+  for (let index = 0; index < 251; index += 1) fail(`front/${index}/0`);
+  expect(errors().map(({ frames }) => frames)).toEqual([undefined, 100, 100]);
   failures.flush();
-  expect(lines.map(({ frames }) => frames)).toEqual([1, 1, 500]);
-  expect(lines[2]?.['ids']).toHaveLength(100);
+  failures.flush();
+  const named = errors().flatMap(
+    ({ id, failed }) => (failed as Array<{ id: string }>)?.map((one) => one.id) ?? [id],
+  );
+  expect(named).toEqual(Array.from({ length: 251 }, (_, index) => `front/${index}/0`));
 });

@@ -1,8 +1,11 @@
 import { SageMakerRuntimeClient } from '@aws-sdk/client-sagemaker-runtime';
 import { AV_CODEC_ID_H264 } from 'node-av/constants';
+import { type Config, resolve } from '../../src/config/resolve.ts';
+import { configKeys } from '../../src/config/schema.ts';
 import { KvsInferenceError } from '../../src/core/errors.ts';
-import { SageMakerEndpoint } from '../../src/inference/endpoint.ts';
-import { type Inference, InferencePipeline } from '../../src/inference/pipeline.ts';
+import { ByteBudget } from '../../src/inference/byte-budget.ts';
+import type { FailedInference, Inference } from '../../src/inference/inference.ts';
+import { InferencePipeline } from '../../src/inference/pipeline.ts';
 import { frameId, type SampledFrame, type Tenure } from '../../src/stream/sampled-frame.ts';
 import { PicturePool } from '../../src/video/picture-pool.ts';
 import { type Answer, type ReceivedRequest, serve } from '../support/http-server.ts';
@@ -21,17 +24,21 @@ const FRAGMENT_MILLIS = 1_700_000_000_000;
 export const FRAME_MILLIS = 40;
 
 const video = await makeVideo({ codec: 'h264', width: 64, height: 48, frames: 1 });
-const codec = { codecId: AV_CODEC_ID_H264, extradata: video.codecPrivate, width: 64, height: 48 };
+const codec = { codecId: AV_CODEC_ID_H264, extradata: video.codecPrivate };
 const keyFrame = video.frames[0]?.payload ?? Buffer.alloc(0);
 
+const ENDPOINT = { name: 'detector', acceptContentType: 'image/jpeg', inferenceInterval: 1 } as const;
+
 /** What a frame is besides its index, and what it is told. */
-type FrameOptions = Pick<SampledFrame, 'tenure' | 'payload' | 'settle' | 'abandon'>;
+type FrameOptions = Pick<
+  SampledFrame,
+  'streamName' | 'endpoint' | 'tenure' | 'payload' | 'settle' | 'abandon'
+>;
 
 function sampledFrame(index: number, options: FrameOptions): SampledFrame {
   const offsetMillis = index * FRAME_MILLIS;
   return {
-    id: frameId('front', '7', index),
-    streamName: 'front',
+    id: frameId(options.streamName, '7', index),
     fragment: {
       fragmentNumber: '7',
       serverTimestampMillis: FRAGMENT_MILLIS,
@@ -49,7 +56,7 @@ function sampledFrame(index: number, options: FrameOptions): SampledFrame {
       lacing: 'NO',
       laceIndex: 0,
     },
-    codec,
+    codec: () => codec,
     ...options,
   };
 }
@@ -71,18 +78,28 @@ function endOf({ over }: Tenure): Promise<never> {
 }
 
 export interface Options {
-  queueSize?: number;
-  poolSize?: number;
+  /** Keys of the configuration, over the defaults. */
+  config?: Record<string, unknown>;
+  /** Bytes that the queues may hold. */
+  queueBytes?: number;
   /** Of the endpoint; a detection by default. */
   answer?: (request: ReceivedRequest, count: number) => Answer | Promise<Answer>;
   /** Runs before the result counts as published; ends with the tenure. */
   publish?: (index: number) => Promise<void>;
 }
 
+/** A configuration with small queues. */
+export function configOf(keys: Record<string, unknown> = {}): Config {
+  const kit = { streamNames: ['front'], sageMakerEndpoint: 'detector', kdsStreamName: 'results' };
+  const small = { sageMakerTaskQueueSize: 10, sageMakerTaskThreadPoolSize: 2 };
+  const slots = { sageMakerTaskThreadPoolName: 'Slot-%d', sageMakerTaskTimeoutInMilli: 60_000 };
+  return resolve(configKeys.parse({ ...kit, ...small, ...slots, ...keys }));
+}
+
 export type Run = Awaited<ReturnType<typeof start>>;
 
 /** A pipeline before an endpoint that is real but for its model. */
-async function start({ queueSize = 10, poolSize = 2, answer = () => DETECTION, publish }: Options) {
+async function start({ config = {}, queueBytes = 1e9, answer = () => DETECTION, publish }: Options) {
   const server = await serve(answer);
   const client = new SageMakerRuntimeClient(localClient(server.url));
   const clock = new ManualClock(FRAGMENT_MILLIS);
@@ -91,22 +108,18 @@ async function start({ queueSize = 10, poolSize = 2, answer = () => DETECTION, p
   const own = openTenure();
   /** What became of the frames, by their index: `published 0`, `settled 0`, `abandoned 0`. */
   const events: string[] = [];
-  const inferences: Inference[] = [];
+  const outcomes: Array<Inference | FailedInference> = [];
+  const pictures = new PicturePool(2);
+  let current = configOf(config);
   const pipeline = new InferencePipeline({
-    queueSize,
-    poolSize,
-    poolName: 'Slot-%d',
-    pictures: new PicturePool('jpeg', 2),
-    endpoint: new SageMakerEndpoint({
-      client,
-      endpointName: 'detector',
-      contentType: 'image/jpeg',
-      timeoutMillis: 60_000,
-      clock,
-    }),
-    publish: async ({ frame: { index }, tenure }, inference) => {
+    config: () => current,
+    budget: new ByteBudget(queueBytes),
+    client,
+    pictures,
+    room: async () => undefined,
+    write: async ({ frame: { index }, tenure }, outcome) => {
       if (publish !== undefined) await Promise.race([publish(index), endOf(tenure)]);
-      inferences.push(inference);
+      outcomes.push(outcome);
       events.push(`published ${index}`);
     },
     clock,
@@ -117,16 +130,24 @@ async function start({ queueSize = 10, poolSize = 2, answer = () => DETECTION, p
     pipeline,
     clock,
     events,
-    inferences,
+    outcomes,
+    /** Applies other keys. */
+    configure: (keys: Record<string, unknown>) => {
+      current = configOf(keys);
+      pipeline.configure();
+    },
     requests: server.requests,
     /** Resolves when the frame is in the queue. */
-    submit: (index: number, { payload = keyFrame, tenure = own.tenure }: Partial<FrameOptions> = {}) =>
+    submit: (index: number, options: Partial<FrameOptions> = {}) =>
       pipeline.submit(
         sampledFrame(index, {
-          payload,
-          tenure,
+          streamName: 'front',
+          endpoint: current.endpoints[0] ?? ENDPOINT,
+          payload: keyFrame,
+          tenure: own.tenure,
           settle: () => events.push(`settled ${index}`),
           abandon: () => events.push(`abandoned ${index}`),
+          ...options,
         }),
         never,
       ),

@@ -9,7 +9,7 @@ describe('draining', () => {
   test('abandons the frames that wait, and lets those in flight be done', async () => {
     const gate = newGate();
     const answer = () => gate.opened.then(() => DETECTION);
-    await withPipeline({ poolSize: 2, answer }, async (run) => {
+    await withPipeline({ config: { sageMakerTaskThreadPoolSize: 2 }, answer }, async (run) => {
       const { tenure, drain } = openTenure();
       for (const index of [0, 1, 2, 3]) await run.submit(index, { tenure });
       await eventually(() => run.requests.length === 2);
@@ -27,21 +27,24 @@ describe('draining', () => {
   test('makes room at once for the frames of others, and takes no new one', async () => {
     const gate = newGate();
     const answer = () => gate.opened.then(() => DETECTION);
-    await withPipeline({ queueSize: 2, poolSize: 1, answer }, async (run) => {
-      const { tenure, drain } = openTenure();
-      await run.submit(0);
-      await run.submit(1, { tenure });
-      const refused = run.submit(2, { tenure });
-      const other = run.submit(3);
-      drain();
-      await expect(refused).rejects.toBe(tenure.draining.reason);
-      await other;
-      await expect(run.submit(4, { tenure })).rejects.toBe(tenure.draining.reason);
-      expect([run.events, run.pipeline.depth]).toEqual([['abandoned 1'], 2]);
-      gate.open();
-      await eventually(() => run.pipeline.depth === 0);
-      expect(run.settled()).toEqual(['settled 0', 'settled 3']);
-    });
+    await withPipeline(
+      { config: { sageMakerTaskQueueSize: 2, sageMakerTaskThreadPoolSize: 1 }, answer },
+      async (run) => {
+        const { tenure, drain } = openTenure();
+        await run.submit(0);
+        await run.submit(1, { tenure });
+        const refused = run.submit(2, { tenure });
+        const other = run.submit(3);
+        drain();
+        await expect(refused).rejects.toBe(tenure.draining.reason);
+        await other;
+        await expect(run.submit(4, { tenure })).rejects.toBe(tenure.draining.reason);
+        expect([run.events, run.pipeline.depth]).toEqual([['abandoned 1'], 2]);
+        gate.open();
+        await eventually(() => run.pipeline.depth === 0);
+        expect(run.settled()).toEqual(['settled 0', 'settled 3']);
+      },
+    );
   });
 
   test('lets a frame in flight fail', async () => {
@@ -140,7 +143,7 @@ describe('over', () => {
 });
 
 test('as many frames as there are may listen to the signals of a tenure, and none stays', async () => {
-  await withPipeline({ queueSize: 20 }, async (run) => {
+  await withPipeline({ config: { sageMakerTaskQueueSize: 20 } }, async (run) => {
     const { tenure } = openTenure();
     for (let index = 0; index < 20; index += 1) await run.submit(index, { tenure });
     await eventually(() => run.pipeline.depth === 0);

@@ -79,6 +79,15 @@ test('logs what it reads to standard output and what it cannot read to standard 
   });
 });
 
+test('a frame that has failed is a line of level error', async () => {
+  const failed = { error: 'ModelError', errorMessage: 'bad tensor', attempts: 5 };
+  const { stdout, stderr } = await invoke(kinesisEvent(base64(resultRecord('', failed))));
+  const [entry, ...lines] = stdout.trimEnd().split('\n');
+  expect(JSON.parse(entry ?? '')).toMatchObject({ level: 'error', streamName: 'front-door', ...failed });
+  expect(lines).toEqual([JSON.stringify({ batchItemFailures: [] })]);
+  expect(stderr).toBe('');
+});
+
 test('an invalid environment fails the cold start', async () => {
   await expect(invoke(kinesisEvent(), { CONFIDENCE_THRESHOLD: 'high' })).rejects.toMatchObject({
     stderr: expect.stringContaining('CONFIDENCE_THRESHOLD must be a number from 0 to 1, not high'),

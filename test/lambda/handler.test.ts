@@ -33,6 +33,10 @@ test('our record: one structured entry, then a line for each detection above the
       serverTimestamp: '2023-11-16T13:20:24.049Z',
       producerLatencyMillis: 2788,
       serverLatencyMillis: 500,
+      error: null,
+      errorMessage: null,
+      attempts: null,
+      sageMakerOutputUri: null,
       outputKind: 'objectDetection',
       detectionCount: 2,
       detections: [
@@ -132,6 +136,55 @@ describe('an unknown output is shown', () => {
     expect(lines[0]).toMatchObject({
       rawOutput: { contentType: null, bytes: 3_000, encoding: 'base64', data: '/'.repeat(2_000) },
     });
+  });
+});
+
+describe('a record without an output is an entry that says why', () => {
+  const nothing = {
+    outputKind: null,
+    detectionCount: 0,
+    detections: [],
+    belowThreshold: 0,
+    skippedRows: 0,
+    rawOutput: null,
+  };
+  const noAnswer = { contentType: null, inferenceMillis: null };
+
+  test('as the frame has failed', async () => {
+    const failure = { error: 'ModelError', errorMessage: 'bad tensor', attempts: 5 };
+    const { lines, response } = await parse([base64(resultRecord('', { ...noAnswer, ...failure }))]);
+    expect(response).toEqual({ batchItemFailures: [] });
+    expect(lines).toEqual([
+      expect.objectContaining({
+        streamName: 'front-door',
+        fragmentNumber: '91343852333181432392682062607743920146264172589',
+        frameIndex: 4,
+        id: 'front-door/91343852333181432392682062607743920146264172589/4',
+        ...failure,
+        sageMakerOutputUri: null,
+        ...nothing,
+      }),
+    ]);
+  });
+
+  test('as it was too large for the record', async () => {
+    const fields = { error: 'RESULT_TOO_LARGE', errorMessage: 'too large', sageMakerOutputBytes: 2_000_000 };
+    const { lines } = await parse([base64(resultRecord('', fields))]);
+    expect(lines).toEqual([
+      expect.objectContaining({
+        error: 'RESULT_TOO_LARGE',
+        errorMessage: 'too large',
+        attempts: null,
+        ...nothing,
+      }),
+    ]);
+  });
+
+  test('as it is in S3', async () => {
+    const fields = { sageMakerOutputUri: 's3://outputs/kvs-inference/app/front-door/1/0' };
+    const { lines, response } = await parse([base64(resultRecord('', fields))]);
+    expect(response).toEqual({ batchItemFailures: [] });
+    expect(lines).toEqual([expect.objectContaining({ error: null, ...fields, ...nothing })]);
   });
 });
 

@@ -13,6 +13,7 @@ const lease = (fields: Partial<Lease> = {}): Lease => ({
   ownerSwitchesSinceCheckpoint: 0,
   start: { type: 'EARLIEST' },
   checkpoint: null,
+  sampling: [],
   retiredAtMillis: null,
   ...fields,
 });

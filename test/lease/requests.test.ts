@@ -60,7 +60,12 @@ test('a lease that its owner hands over is held from then on', async () => {
   const { ask, taken, requests } = requestsOf('two');
   ask('HAND_OVER');
   expect([...requests.pending]).toMatchObject([['front', { owner: 'one', kind: 'HAND_OVER' }]]);
-  await local.leases.release(owned, null, { type: 'WORKER', workerId: 'two' }, stop.signal);
+  await local.leases.release(
+    owned,
+    { checkpoint: null, sampling: null },
+    { type: 'WORKER', workerId: 'two' },
+    stop.signal,
+  );
   await passUntil(() => taken.length === 1);
   expect(taken).toEqual([await local.lease()]);
   expect(requests.pending.size).toBe(0);
@@ -84,7 +89,12 @@ test('a lease that goes to somebody else is asked for no more', async () => {
   const owned = await local.taken('one');
   const { ask, taken, requests } = requestsOf('two');
   ask('HAND_OVER');
-  await local.leases.release(owned, null, { type: 'WORKER', workerId: 'three' }, stop.signal);
+  await local.leases.release(
+    owned,
+    { checkpoint: null, sampling: null },
+    { type: 'WORKER', workerId: 'three' },
+    stop.signal,
+  );
   await passUntil(() => requests.pending.size === 0);
   expect(taken).toEqual([]);
 });
@@ -103,7 +113,12 @@ test('what comes while this worker is none is left to be found later', async () 
   let isValid = false;
   const { ask, taken } = requestsOf('two', () => isValid);
   ask('HAND_OVER');
-  await local.leases.release(owned, null, { type: 'WORKER', workerId: 'two' }, stop.signal);
+  await local.leases.release(
+    owned,
+    { checkpoint: null, sampling: null },
+    { type: 'WORKER', workerId: 'two' },
+    stop.signal,
+  );
   for (let polls = 0; polls < 20; polls += 1) {
     clock.advance(POLL_MILLIS);
     await local.lease();

@@ -1,5 +1,6 @@
 import { GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import type { Lease } from '../../src/lease/lease.ts';
+import type { SamplingPeriod } from '../../src/lease/sampling.ts';
 import { LeaseLostError } from '../../src/lease/table.ts';
 import { startLeaseTable } from '../support/lease-table.ts';
 
@@ -20,6 +21,21 @@ const checkpoint = {
   serverTimestampMillis: 5,
   iFrameCounter: 7,
 };
+const NOTHING = { checkpoint: null, sampling: null };
+const DONE = { checkpoint, sampling: null };
+const SAMPLING: SamplingPeriod[] = [
+  {
+    from: { type: 'START' },
+    plan: {
+      endpoints: [{ name: 'detector', acceptContentType: 'image/jpeg', inferenceInterval: 6 }],
+      namesEndpoints: false,
+    },
+  },
+  {
+    from: { type: 'AFTER_FRAGMENT', fragmentNumber: checkpoint.fragmentNumber },
+    plan: { endpoints: [], namesEndpoints: true },
+  },
+];
 
 test('a lease is created once: its start never changes', async () => {
   const { leases, lease } = local;
@@ -34,6 +50,7 @@ test('a lease is created once: its start never changes', async () => {
     ownerSwitchesSinceCheckpoint: 0,
     start: { type: 'SERVER_TIMESTAMP', millis: 1000 },
     checkpoint: null,
+    sampling: [],
     retiredAtMillis: null,
   });
 });
@@ -44,10 +61,15 @@ test('taking, a checkpoint and the release are seen by whoever reads next, and f
   expect(await lease()).toEqual(first);
   expect(first).toMatchObject({ leaseOwner: 'one', leaseEpoch: 1, leaseCounter: 1 });
   expect(await leases.keysOf('one', signal)).toEqual(['front']);
-  const written = await leases.checkpoint(first, checkpoint, signal);
+  const written = await leases.write(first, DONE, signal);
   expect(await lease()).toEqual(written);
   expect(written).toMatchObject({ checkpoint, leaseCounter: 2, start: EARLIEST });
-  await leases.release(written, { ...checkpoint, iFrameCounter: 9 }, { type: 'ANYBODY' }, signal);
+  await leases.release(
+    written,
+    { ...DONE, checkpoint: { ...checkpoint, iFrameCounter: 9 } },
+    { type: 'ANYBODY' },
+    signal,
+  );
   expect(await lease()).toMatchObject({ leaseOwner: null, checkpoint: { iFrameCounter: 9 }, leaseEpoch: 1 });
   expect(await leases.keysOf('one', signal)).toEqual([]);
   expect(await leases.keysOf('$free', signal)).toEqual(expect.arrayContaining(['front', '$synchronization']));
@@ -68,9 +90,9 @@ test('a former owner can write nothing, also after it has taken the lease anew',
   const second = await leases.take(first, 'two', signal);
   expect(second.ownerSwitchesSinceCheckpoint).toBe(2);
   const writes = (owned: Lease) => [
-    () => leases.checkpoint(owned, checkpoint, signal),
-    () => leases.release(owned, checkpoint, { type: 'ANYBODY' }, signal),
-    () => leases.release(owned, null, { type: 'WORKER', workerId: 'three' }, signal),
+    () => leases.write(owned, DONE, signal),
+    () => leases.release(owned, DONE, { type: 'ANYBODY' }, signal),
+    () => leases.release(owned, NOTHING, { type: 'WORKER', workerId: 'three' }, signal),
     () => leases.take(owned, 'three', signal),
   ];
   for (const write of writes(first)) await expect(write()).rejects.toBeInstanceOf(LeaseLostError);
@@ -78,7 +100,7 @@ test('a former owner can write nothing, also after it has taken the lease anew',
   // The same owner under a later epoch: what it believed under the earlier one is void.
   const third = await leases.take(second, 'one', signal);
   for (const write of writes(first)) await expect(write()).rejects.toBeInstanceOf(LeaseLostError);
-  expect(await leases.checkpoint(third, checkpoint, signal)).toMatchObject({
+  expect(await leases.write(third, DONE, signal)).toMatchObject({
     leaseEpoch: 3,
     ownerSwitchesSinceCheckpoint: 0,
   });
@@ -86,7 +108,7 @@ test('a former owner can write nothing, also after it has taken the lease anew',
 
 test('a hand-over names the next owner and raises the epoch, in the write of the last checkpoint', async () => {
   const { leases, lease, taken } = local;
-  await leases.release(await taken('one'), checkpoint, { type: 'WORKER', workerId: 'two' }, signal);
+  await leases.release(await taken('one'), DONE, { type: 'WORKER', workerId: 'two' }, signal);
   expect(await lease()).toMatchObject({ leaseOwner: 'two', leaseEpoch: 2, checkpoint });
   expect(await leases.keysOf('two', signal)).toEqual(['front']);
 });
@@ -95,12 +117,12 @@ test.each([
   ['take', (lease: Lease) => local.leases.take(lease, 'two', signal)],
   [
     'hand-over',
-    (lease: Lease) => local.leases.release(lease, checkpoint, { type: 'WORKER', workerId: 'two' }, signal),
+    (lease: Lease) => local.leases.release(lease, DONE, { type: 'WORKER', workerId: 'two' }, signal),
   ],
-  ['release', (lease: Lease) => local.leases.release(lease, checkpoint, { type: 'ANYBODY' }, signal)],
+  ['release', (lease: Lease) => local.leases.release(lease, DONE, { type: 'ANYBODY' }, signal)],
   [
     'retirement',
-    (lease: Lease) => local.leases.release(lease, null, { type: 'RETIRED', nowMillis: 1 }, signal),
+    (lease: Lease) => local.leases.release(lease, NOTHING, { type: 'RETIRED', nowMillis: 1 }, signal),
   ],
 ])(
   'a %s that landed although its answer was lost is recognised when it is tried again',
@@ -116,15 +138,15 @@ test.each([
 test('a checkpoint that comes after a later one changes nothing', async () => {
   const { leases, lease, taken } = local;
   const early = await taken('one');
-  const later = await leases.checkpoint({ ...early, leaseCounter: 5 }, checkpoint, signal);
-  const old = { ...checkpoint, fragmentNumber: '1' };
-  await expect(leases.checkpoint(early, old, signal)).rejects.toBeInstanceOf(LeaseLostError);
+  const later = await leases.write({ ...early, leaseCounter: 5 }, DONE, signal);
+  const old = { ...DONE, checkpoint: { ...checkpoint, fragmentNumber: '1' } };
+  await expect(leases.write(early, old, signal)).rejects.toBeInstanceOf(LeaseLostError);
   expect(await lease()).toEqual(later);
 });
 
 test("a retired lease is nobody's, keeps its checkpoint, and can be freed or start anew", async () => {
   const { leases, lease, taken } = local;
-  await leases.release(await taken('one'), checkpoint, { type: 'RETIRED', nowMillis: 77 }, signal);
+  await leases.release(await taken('one'), DONE, { type: 'RETIRED', nowMillis: 77 }, signal);
   expect(await lease()).toMatchObject({ leaseOwner: null, retiredAtMillis: 77, checkpoint });
   expect(await leases.keysOf('$free', signal)).not.toContain('front');
   expect(await leases.free(await lease(), {}, signal)).toBe(true);
@@ -140,11 +162,43 @@ test('an owner whose lease was freed by somebody else has lost it', async () => 
   const { leases, lease, taken } = local;
   const owned = await taken('one');
   expect(await leases.free(owned, {}, signal)).toBe(true);
-  await expect(leases.checkpoint(owned, checkpoint, signal)).rejects.toBeInstanceOf(LeaseLostError);
+  await expect(leases.write(owned, DONE, signal)).rejects.toBeInstanceOf(LeaseLostError);
   // A second time it is recognised as done, until somebody takes the lease.
   expect(await leases.free(owned, {}, signal)).toBe(true);
   await leases.take(await lease(), 'two', signal);
   expect(await leases.free(owned, {}, signal)).toBe(false);
+});
+
+test('what is sampled is kept through takes, checkpoints and hand-overs, until the stream starts anew', async () => {
+  const { leases, lease, taken } = local;
+  const recorded = await leases.write(await taken('one'), { ...NOTHING, sampling: SAMPLING }, signal);
+  expect(recorded).toMatchObject({ sampling: SAMPLING, checkpoint: null, ownerSwitchesSinceCheckpoint: 1 });
+  expect(await lease()).toEqual(recorded);
+  const second = await leases.take(recorded, 'two', signal);
+  const written = await leases.write(second, DONE, signal);
+  expect(await lease()).toEqual(written);
+  expect(written).toMatchObject({ sampling: SAMPLING, checkpoint });
+  const left = { ...NOTHING, sampling: SAMPLING.slice(1) };
+  await leases.release(written, left, { type: 'WORKER', workerId: 'three' }, signal);
+  expect(await lease()).toMatchObject({ leaseOwner: 'three', sampling: SAMPLING.slice(1) });
+  await leases.free(await lease(), {}, signal);
+  expect(await lease()).toMatchObject({ sampling: SAMPLING.slice(1) });
+  await leases.free(await lease(), { start: EARLIEST }, signal);
+  expect(await lease()).toMatchObject({ sampling: [], checkpoint: null });
+});
+
+test('whoever takes a lease has all that its owner wrote after it was seen', async () => {
+  const { leases, lease, taken } = local;
+  const seen = await taken('one');
+  const written = await leases.write(seen, { checkpoint, sampling: SAMPLING }, signal);
+  const second = await leases.take(seen, 'two', signal);
+  expect(second).toMatchObject({ sampling: SAMPLING, checkpoint, leaseOwner: 'two', leaseEpoch: 2 });
+  expect(await lease()).toEqual(second);
+  await expect(leases.write(written, DONE, signal)).rejects.toBeInstanceOf(LeaseLostError);
+  // One that was released meanwhile is found free by the next round.
+  await leases.release(second, DONE, { type: 'ANYBODY' }, signal);
+  await expect(leases.take(second, 'three', signal)).rejects.toBeInstanceOf(LeaseLostError);
+  expect(await leases.take(await lease(), 'three', signal)).toMatchObject({ sampling: SAMPLING });
 });
 
 test('only a lease that nobody has taken since is deleted', async () => {
@@ -163,13 +217,13 @@ test('an ARN is noted beside what the owner writes, once', async () => {
   await leases.nameStream('front', ARN, signal);
   await leases.nameStream('front', 'another', signal);
   await leases.nameStream('nobody', ARN, signal);
-  await leases.checkpoint(owned, checkpoint, signal);
+  await leases.write(owned, DONE, signal);
   expect(await lease()).toMatchObject({ streamArn: ARN, checkpoint });
   expect(await leases.get(['nobody'], signal)).toEqual([]);
 });
 
 test("the item has the Kinesis Client Library's names", async () => {
-  await local.leases.checkpoint(await local.taken('one'), checkpoint, signal);
+  await local.leases.write(await local.taken('one'), DONE, signal);
   const { Item } = await local.dynamoDb.send(
     new GetItemCommand({ TableName: 'leases', Key: { leaseKey: { S: 'front' } } }),
   );
@@ -198,6 +252,8 @@ test('an item that cannot be read is named with its attributes, and the others a
   await local.dynamoDb.send(new PutItemCommand({ TableName: 'leases', Item }));
   const half = { ...(await rawItem('good')), leaseKey: { S: 'half' }, checkpoint: { S: '7' } };
   await local.dynamoDb.send(new PutItemCommand({ TableName: 'leases', Item: half }));
+  const odd = { ...(await rawItem('good')), leaseKey: { S: 'odd' }, sampling: { S: '[{"endpoints":7}]' } };
+  await local.dynamoDb.send(new PutItemCommand({ TableName: 'leases', Item: odd }));
   const leases = await local.leases.scan(signal);
   expect(leases.map(({ leaseKey }) => leaseKey)).toEqual(['good']);
   const code = 'INVALID_LEASE';
@@ -205,6 +261,7 @@ test('an item that cannot be read is named with its attributes, and the others a
     expect.arrayContaining([
       expect.objectContaining({ code, message: expect.stringMatching(/"bad".*leaseCounter.*checkpoint/s) }),
       expect.objectContaining({ code, message: expect.stringMatching(/"half".*checkpointTimestampMillis/s) }),
+      expect.objectContaining({ code, message: expect.stringMatching(/"odd".*sampling.*endpoints/s) }),
     ]),
   );
 });

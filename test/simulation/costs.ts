@@ -1,4 +1,5 @@
 import { isStreamLease, WORKERS, workerKey } from '../../src/lease/keys.ts';
+import type { SamplingPlan } from '../../src/lease/sampling.ts';
 import { Random, withMathRandom } from '../support/random.ts';
 import { type Item, sizeOf } from './attribute-values.ts';
 import { SimulatedDynamoDb } from './dynamo-db.ts';
@@ -46,6 +47,10 @@ const FIRST_FRAGMENT_MILLIS = 30_000;
 const STILL_MILLIS = 15_000;
 const MAX_START_MILLIS = 300_000;
 const STEP_MILLIS = 1000;
+const PLAN: SamplingPlan = {
+  endpoints: [{ name: 'object-detection', acceptContentType: 'image/jpeg', inferenceInterval: 6 }],
+  namesEndpoints: false,
+};
 
 /**
  * What a fleet spends in DynamoDB while nothing happens: all workers live, each stream has a new fragment in every
@@ -84,7 +89,6 @@ async function measure(
     periodMillis: FRAGMENT_MILLIS,
     fromMillis: FIRST_FRAGMENT_MILLIS,
     untilMillis: MAX_START_MILLIS + minutes * 60_000,
-    inferenceInterval: 1,
     // What is not about DynamoDB is left out.
     maxIFrames: 0,
   });
@@ -102,7 +106,7 @@ async function measure(
         streams,
         ledger,
         failoverTimeInMilli: FAILOVER_MILLIS,
-        inferenceInterval: 1,
+        wantedPlan: () => PLAN,
         onLine: (line) => syncs.push(...syncTimes(line)),
         onError: (error) => {
           failure ??= error;

@@ -1,13 +1,9 @@
 import { isStreamLease } from '../../src/lease/keys.ts';
 import type { Item } from './attribute-values.ts';
 import type { SimulatedDynamoDb } from './dynamo-db.ts';
-import type { Ledger } from './ledger.ts';
+import { InvariantError, type Ledger } from './ledger.ts';
 import type { Write } from './operations.ts';
 import { type SimulatedWorker, TABLE } from './worker.ts';
-
-export class InvariantError extends Error {
-  override readonly name = 'InvariantError';
-}
 
 /** What must hold at every write to the table: one owner an epoch, and neither epoch nor checkpoint moves back. */
 export class WriteInvariants {

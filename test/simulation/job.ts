@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MessagePort } from 'node:worker_threads';
 import { type CostsOptions, type CostsReport, measureCosts } from './costs.ts';
-import { InvariantError } from './invariants.ts';
+import { InvariantError } from './ledger.ts';
 import { RunLog } from './run-log.ts';
 import { type SimulationOptions, type SimulationReport, simulate } from './simulate.ts';
 

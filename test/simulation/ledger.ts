@@ -1,7 +1,12 @@
 import type { Holding } from '../../src/lease/holding.ts';
 import { SYNC_LEASE_KEY } from '../../src/lease/keys.ts';
 import type { Lease } from '../../src/lease/lease.ts';
+import type { SampledFrame } from '../../src/stream/sampled-frame.ts';
 import type { Machine } from './time.ts';
+
+export class InvariantError extends Error {
+  override readonly name = 'InvariantError';
+}
 
 export interface Work {
   readonly machine: Machine;
@@ -13,10 +18,21 @@ export class Ledger {
   readonly #work = new Map<string, Set<Work>>();
   /** How often each id was published. */
   readonly published = new Map<string, number>();
+  /** The interval that each fragment was sampled with, by endpoint. */
+  readonly #intervals = new Map<string, number>();
   taken = 0;
 
-  publish(id: string): void {
+  /** @throws {InvariantError} if the fragment was sampled by another plan before */
+  publish({ id, streamName, fragment, endpoint }: SampledFrame): void {
     this.published.set(id, (this.published.get(id) ?? 0) + 1);
+    const sampled = `${streamName}/${fragment.fragmentNumber}/${endpoint.name}`;
+    const interval = this.#intervals.get(sampled) ?? endpoint.inferenceInterval;
+    this.#intervals.set(sampled, interval);
+    if (interval !== endpoint.inferenceInterval) {
+      throw new InvariantError(
+        `${id}: every ${endpoint.inferenceInterval}. I-frame, before every ${interval}.`,
+      );
+    }
   }
 
   /** Work on a lease that has begun and not ended. */

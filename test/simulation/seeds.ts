@@ -45,6 +45,7 @@ export function reportLine(report: SimulationReport, realMillis: number): string
     `${report.outages} outages`,
     `${report.takes} takes`,
     `${report.handOvers} hand-overs`,
+    `${report.samplingChanges} sampling changes`,
     `${published} published`,
     `${repeats} repeats`,
     `longest unowned ${seconds(longestUnownedMillis)}`,

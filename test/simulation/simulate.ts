@@ -1,10 +1,12 @@
 import { errorName } from '../../src/core/errors.ts';
+import type { SamplingPlan } from '../../src/lease/sampling.ts';
 import { Random, withMathRandom } from '../support/random.ts';
 import { SimulatedDynamoDb } from './dynamo-db.ts';
 import { randomFaults } from './faults.ts';
-import { InvariantError, TimeInvariants, WriteInvariants } from './invariants.ts';
-import { Ledger } from './ledger.ts';
+import { TimeInvariants, WriteInvariants } from './invariants.ts';
+import { InvariantError, Ledger } from './ledger.ts';
 import { RunLog } from './run-log.ts';
+import { randomPlan, SamplingHistory } from './sampling.ts';
 import { SimulatedStreams } from './streams.ts';
 import { VirtualTime } from './time.ts';
 import { SimulatedWorker } from './worker.ts';
@@ -33,6 +35,8 @@ export interface SimulationReport {
   takes: number;
   handOvers: number;
   checkpoints: number;
+  /** Boundaries that were recorded, of all streams. */
+  samplingChanges: number;
   published: number;
   repeats: number;
   longestUnownedMillis: number;
@@ -52,6 +56,10 @@ const SETTLING_MILLIS = 90_000;
 const STILL_MILLIS = 60_000;
 const CHECK_MILLIS = 1000;
 const MAX_INDEX_DELAY_MILLIS = 8000;
+/** Between two changes of what is to be sampled, on average. */
+const PLAN_MILLIS = 45_000;
+/** A worker reads its configuration again after this at the most. */
+const MAX_REFRESH_MILLIS = 30_000;
 
 /**
  * A fleet of workers through a time of trouble and back to quiet, all by chance and the same for the same seed.
@@ -82,7 +90,8 @@ class Simulation {
   readonly #dynamoDb: SimulatedDynamoDb;
   readonly #invariants: TimeInvariants;
   readonly #streams: SimulatedStreams;
-  readonly #inferenceInterval = 3;
+  readonly #plans: Array<{ readonly fromMillis: number; readonly plan: SamplingPlan }> = [];
+  readonly #sampling = new SamplingHistory();
   #workers: SimulatedWorker[] = [];
   #error: unknown = null;
   readonly #observer: Required<SimulationObserver>;
@@ -128,7 +137,10 @@ class Simulation {
         const isLate = chance.chance(0.01) && this.#time.now < faultMillis - MAX_INDEX_DELAY_MILLIS;
         return isLate ? chance.between(1000, MAX_INDEX_DELAY_MILLIS) : chance.exponential(100);
       },
-      onWrite: (write) => this.#writes.check(write),
+      onWrite: (write) => {
+        this.#writes.check(write);
+        this.#sampling.note(write);
+      },
     });
     this.#streams = new SimulatedStreams({
       time: this.#time,
@@ -136,8 +148,10 @@ class Simulation {
       count: streams,
       periodMillis: fragmentMillis,
       untilMillis: troubleMillis,
-      inferenceInterval: this.#inferenceInterval,
     });
+    for (let fromMillis = 0; fromMillis < troubleMillis; fromMillis += chance.exponential(PLAN_MILLIS)) {
+      this.#plans.push({ fromMillis, plan: randomPlan(chance) });
+    }
     this.#invariants = new TimeInvariants({
       ledger: this.#ledger,
       dynamoDb: this.#dynamoDb,
@@ -181,6 +195,7 @@ class Simulation {
       takes: taken,
       handOvers: this.#writes.handOvers,
       checkpoints: this.#writes.checkpoints,
+      samplingChanges: this.#sampling.changes,
       published: published.length,
       repeats: published.reduce((sum, count) => sum + count - 1, 0),
       longestUnownedMillis: Math.round(this.#invariants.longestUnownedMillis),
@@ -201,6 +216,7 @@ class Simulation {
   #start(): void {
     this.#started += 1;
     const random = this.#random.fork();
+    const refreshMillis = random.between(0, MAX_REFRESH_MILLIS);
     const machine = this.#time.machine({
       id: `worker-${this.#started}`,
       rate: random.between(0.98, 1.02),
@@ -215,7 +231,7 @@ class Simulation {
         streams: this.#streams,
         ledger: this.#ledger,
         failoverTimeInMilli: this.#options.failoverTimeInMilli,
-        inferenceInterval: this.#inferenceInterval,
+        wantedPlan: () => this.#planAt(this.#time.now - refreshMillis),
         onLine: (line) => this.#observer.log.add(this.#time.now, machine.id, line),
         onError: (error) => {
           if (errorName(error) === 'LEASE_TABLE') {
@@ -227,6 +243,13 @@ class Simulation {
         },
       }),
     );
+  }
+
+  /** What the configuration said at a time. */
+  #planAt(millis: number): SamplingPlan {
+    const { plan } = this.#plans.findLast(({ fromMillis }) => fromMillis <= millis) ?? this.#plans[0] ?? {};
+    if (plan === undefined) throw new Error('no plan');
+    return plan;
   }
 
   /** Until the trouble ends, something happens to a worker every few seconds. */
@@ -296,7 +319,7 @@ class Simulation {
   }
 
   #checkPublished(): void {
-    const due = this.#streams.dueIds();
+    const due = this.#streams.dueIds((name, number) => this.#sampling.planOf(name, number));
     const { published } = this.#ledger;
     const missing = [...due].filter((id) => !published.has(id));
     const extra = [...published.keys()].filter((id) => !due.has(id));

@@ -12,33 +12,44 @@ function simulate(...args: string[]): Promise<{ exitCode: number; stdout: string
   });
 }
 
-function published(stdout: string): number[] {
-  return [...stdout.matchAll(/ (\d+) published/g)].map(([, count]) => Number(count));
+/** What each run says there was of something. */
+function counts(stdout: string, what: 'published' | 'sampling changes'): number[] {
+  return [...stdout.matchAll(new RegExp(` (\\d+) ${what}`, 'g'))].map(([, count]) => Number(count));
 }
 
 test(
-  'ten fleets of 6 workers and 40 streams go through trouble and lose nothing',
+  'fleets of 6 workers and 40 streams go through trouble and lose nothing',
   async () => {
-    const { exitCode, stdout, stderr } = await simulate('--small', '--seeds', '10', '--seed', '1');
+    const { exitCode, stdout, stderr } = await simulate('--small', '--seeds', '4', '--seed', '1');
     expect({ exitCode, stderr, failed: stdout.match(/.*FAILED.*/s)?.[0] }).toEqual({
       exitCode: 0,
       stderr: '',
     });
-    expect(published(stdout)).toHaveLength(10);
-    expect(Math.min(...published(stdout))).toBeGreaterThan(1000);
+    expect(counts(stdout, 'published')).toHaveLength(4);
+    expect(Math.min(...counts(stdout, 'published'))).toBeGreaterThan(1000);
+    expect(Math.min(...counts(stdout, 'sampling changes'))).toBeGreaterThan(50);
   },
   LIMIT_MILLIS,
 );
 
 test(
-  'so does one of 50 workers and 1,000 streams',
+  'so does one of 30 workers and 400 streams',
   async () => {
-    const { exitCode, stdout, stderr } = await simulate('--seed', '1');
+    const { exitCode, stdout, stderr } = await simulate(
+      '--workers',
+      '30',
+      '--streams',
+      '400',
+      '--minutes',
+      '4',
+      '--seed',
+      '1',
+    );
     expect({ exitCode, stderr, failed: stdout.match(/.*FAILED.*/s)?.[0] }).toEqual({
       exitCode: 0,
       stderr: '',
     });
-    expect(published(stdout)[0]).toBeGreaterThan(1000);
+    expect(counts(stdout, 'published')[0]).toBeGreaterThan(1000);
   },
   LIMIT_MILLIS,
 );

@@ -1,4 +1,5 @@
 import type { WantedStream } from '../../src/lease/reconcile.ts';
+import type { SamplingPlan } from '../../src/lease/sampling.ts';
 import { frameId } from '../../src/stream/sampled-frame.ts';
 import type { ReadPosition, StreamReference } from '../../src/stream/source.ts';
 import { block, getMediaFragment } from '../support/matroska.ts';
@@ -17,7 +18,6 @@ export interface SimulatedStreamsOptions {
   untilMillis: number;
   /** I-frames that a fragment has at the most; 2 unless told. */
   maxIFrames?: number;
-  inferenceInterval: number;
 }
 
 interface SimulatedStream {
@@ -54,15 +54,23 @@ export class SimulatedStreams {
     }));
   }
 
-  /** The id of every frame that is to be published, of all streams. */
-  dueIds(): Set<string> {
+  /**
+   * The id of every result that is to be published, of all streams.
+   *
+   * @param planOf tells by which plan a fragment of a stream is sampled
+   */
+  dueIds(planOf: (streamName: string, fragmentNumber: string) => SamplingPlan): Set<string> {
     const due = new Set<string>();
     for (const [name, { iFrames }] of this.#streams) {
       let counter = 0;
       for (const [index, count] of iFrames.entries()) {
+        const fragmentNumber = numberOf(index);
+        const { endpoints, namesEndpoints } = planOf(name, fragmentNumber);
         for (let iFrame = 0; iFrame < count; iFrame += 1) {
-          if (counter % this.#options.inferenceInterval === 0) {
-            due.add(frameId(name, numberOf(index), iFrame * FRAMES_PER_I_FRAME));
+          for (const { name: endpoint, inferenceInterval } of endpoints) {
+            if (counter % inferenceInterval > 0) continue;
+            const frameIndex = iFrame * FRAMES_PER_I_FRAME;
+            due.add(frameId(name, fragmentNumber, frameIndex, namesEndpoints ? endpoint : undefined));
           }
           counter += 1;
         }
@@ -96,17 +104,37 @@ export class SimulatedStreams {
       const storedAt = fromMillis + (next + 1) * periodMillis;
       // As the service does: a body with nothing to send ends after three seconds.
       const hasMore = next < iFrames.length;
-      const wait = hasMore ? storedAt - time.now : IDLE_MILLIS;
-      if (wait > 0) await machine.sleep(wait, signal);
-      if (!hasMore) return;
-      if (storedAt > time.now) await machine.sleep(storedAt - time.now, signal);
-      const bytes = fragmentBytes(next, storedAt, iFrames[next] ?? 0);
+      if (!hasMore) {
+        await machine.sleep(IDLE_MILLIS, signal);
+        return;
+      }
+      const beginsAt = storedAt - periodMillis;
+      const content = { index: next, beginsAt, iFrames: iFrames[next] ?? 0 };
+      if (storedAt > time.now && random.chance(0.5)) {
+        // What there is of a fragment is sent while the rest is still to come.
+        await this.#until(beginsAt + random.between(0, periodMillis), machine, signal);
+        const bytes = fragmentBytes({ ...content, behindMillis: 0 });
+        const end = random.integer(1, bytes.length - 1);
+        yield bytes.subarray(0, end);
+        await this.#until(storedAt, machine, signal);
+        yield bytes.subarray(end);
+        continue;
+      }
+      await this.#until(storedAt, machine, signal);
+      const latest = Math.min(iFrames.length, Math.floor((time.now - fromMillis) / periodMillis)) - 1;
+      const behindMillis = Math.max(0, latest - next) * periodMillis;
+      const bytes = fragmentBytes({ ...content, behindMillis });
       if (left === 1 && random.chance(0.5)) {
         yield bytes.subarray(0, random.integer(1, bytes.length - 1));
         throw Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' });
       }
       yield bytes;
     }
+  }
+
+  async #until(millis: number, machine: Machine, signal: AbortSignal): Promise<void> {
+    // A machine's timer may be early by true time.
+    while (millis > this.#options.time.now) await machine.sleep(millis - this.#options.time.now, signal);
   }
 
   async #latency(machine: Machine, signal: AbortSignal): Promise<void> {
@@ -125,11 +153,23 @@ function indexOf(fragmentNumber: string): number {
   return Number((BigInt(fragmentNumber) - FIRST_NUMBER) / 7n);
 }
 
-function fragmentBytes(index: number, storedAt: number, iFrames: number): Buffer {
+/** @param options.behindMillis how much older it is than the latest fragment that is complete */
+function fragmentBytes({
+  index,
+  beginsAt,
+  iFrames,
+  behindMillis,
+}: {
+  index: number;
+  beginsAt: number;
+  iFrames: number;
+  behindMillis: number;
+}): Buffer {
   const content = Array.from({ length: iFrames }, (_, iFrame) => [
     block(iFrame * 80, true, 'I'),
     block(iFrame * 80 + 40, false, 'P'),
   ]).flat();
-  const serverSeconds = ((EPOCH_MILLIS + storedAt) / 1000).toFixed(3);
-  return getMediaFragment({ number: numberOf(index), serverSeconds, content });
+  const serverSeconds = ((EPOCH_MILLIS + beginsAt) / 1000).toFixed(3);
+  const millisBehindNow = String(Math.round(behindMillis));
+  return getMediaFragment({ number: numberOf(index), serverSeconds, content, millisBehindNow });
 }

@@ -1,10 +1,12 @@
-import { configSchema } from '../../src/config/schema.ts';
+import { resolve } from '../../src/config/resolve.ts';
+import { configKeys } from '../../src/config/schema.ts';
 import { createLogger } from '../../src/core/log.ts';
 import { Metrics } from '../../src/core/metrics.ts';
 import { LeaseCoordinator } from '../../src/lease/coordinator.ts';
 import type { Holding } from '../../src/lease/holding.ts';
 import { SYNC_LEASE_KEY } from '../../src/lease/keys.ts';
 import type { Lease } from '../../src/lease/lease.ts';
+import type { SamplingPlan } from '../../src/lease/sampling.ts';
 import { Synchronizer } from '../../src/lease/synchronizer.ts';
 import { LeaseTable } from '../../src/lease/table.ts';
 import { TableProblems } from '../../src/lease/table-problems.ts';
@@ -29,7 +31,8 @@ export interface SimulatedWorkerOptions {
   streams: SimulatedStreams;
   ledger: Ledger;
   failoverTimeInMilli: number;
-  inferenceInterval: number;
+  /** What its configuration says now. */
+  wantedPlan: () => SamplingPlan;
   /** Is handed the lines of its log, each one JSON object. */
   onLine: (line: string) => void;
   /** Is handed what must not happen. */
@@ -96,9 +99,9 @@ export class SimulatedWorker {
   }
 
   async #run(): Promise<void> {
-    const { dynamoDb, failoverTimeInMilli, inferenceInterval, ledger, machine, streams } = this.#options;
+    const { dynamoDb, failoverTimeInMilli, wantedPlan, ledger, machine, streams } = this.#options;
     const log = createLogger('info', { write: this.#options.onLine });
-    const metrics = new Metrics({ log, clock: machine, appName: 'simulation', perStream: false });
+    const metrics = new Metrics({ log, clock: machine, appName: 'simulation', perStream: () => false });
     this.#metrics = metrics;
     const problems = new TableProblems({ clock: machine, log, metrics });
     const common = { clock: machine, log, metrics, problems };
@@ -117,13 +120,14 @@ export class SimulatedWorker {
     const onInvalid = this.#options.onError;
     const leases = new LeaseTable({ client, onInvalid });
     const workers = new WorkerTable({ client, onInvalid });
-    const config = configSchema.parse({
-      streamNames: ['any'],
-      sageMakerEndpoint: 'any',
-      kdsStreamName: 'any',
-      inferenceInterval,
-      failoverTimeInMilli,
-    });
+    const config = resolve(
+      configKeys.parse({
+        streamNames: ['any'],
+        sageMakerEndpoint: 'any',
+        kdsStreamName: 'any',
+        failoverTimeInMilli,
+      }),
+    );
     const startPosition = () => ({ type: 'EARLIEST' }) as const;
     const coordinator = new LeaseCoordinator({
       ...common,
@@ -145,7 +149,7 @@ export class SimulatedWorker {
         observed: () => coordinator.membership.workers(),
         askToRetire: (leaseKey, owner) => coordinator.askToRetire(leaseKey, owner),
         onFreed: () => coordinator.wake(),
-        intervalMillis: config.leaseSyncIntervalInMilli,
+        interval: () => config.leaseSyncIntervalInMilli,
       });
       return new SyncWorker({ ...common, lease, table: leases, synchronizer });
     };
@@ -153,7 +157,8 @@ export class SimulatedWorker {
     const readStream = (lease: Lease): Holding =>
       new StreamWorker({
         ...common,
-        config,
+        settings: () => config,
+        wantedPlan,
         lease,
         table: leases,
         source,
@@ -183,7 +188,7 @@ export class SimulatedWorker {
     if (!tenure.isValid()) return frame.abandon();
     // It lands whatever becomes of the machine meanwhile.
     time.after(5 + random.exponential(20), () => {
-      ledger.publish(frame.id);
+      ledger.publish(frame);
       machine.deliver(random.exponential(20), () => frame.settle());
     });
   }

@@ -5,15 +5,17 @@ import { ManualClock } from '../support/manual-clock.ts';
 let clock: ManualClock;
 let owner: AbortController;
 let closed: CloseReason[];
+let timeoutMillis: number;
 let connection: ConnectionWatchdog;
 
 beforeEach(() => {
   clock = new ManualClock();
   owner = new AbortController();
   closed = [];
+  timeoutMillis = 1000;
   connection = new ConnectionWatchdog({
     clock,
-    timeoutMillis: 1000,
+    timeoutMillis: () => timeoutMillis,
     signal: owner.signal,
     onClose: (reason) => closed.push(reason),
   });
@@ -47,6 +49,16 @@ test('a connection is closed when nothing has come for the time-out', async () =
   await pass(1);
   expect(closed).toEqual(['SILENT']);
   expect(connection.signal.reason).toMatchObject({ code: 'SILENT', message: 'no bytes for 1000 ms' });
+});
+
+test('a time-out that is set anew counts from the next look on', async () => {
+  timeoutMillis = 3000;
+  await pass(1000);
+  expect(closed).toEqual([]);
+  await pass(1999);
+  expect(closed).toEqual([]);
+  await pass(1);
+  expect(connection.signal.reason).toMatchObject({ code: 'SILENT', message: 'no bytes for 3000 ms' });
 });
 
 test('bytes put that off, for as long as fragments become complete', async () => {

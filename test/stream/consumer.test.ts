@@ -1,133 +1,10 @@
-import { EBML_HEADER, element, tagsElement, unknownSizeHeader } from '../../src/emulator/matroska-writer.ts';
-import { CheckpointTracker } from '../../src/lease/checkpoint.ts';
+import { element } from '../../src/emulator/matroska-writer.ts';
 import type { StartPosition } from '../../src/lease/lease.ts';
 import { ElementId } from '../../src/matroska/elements.ts';
-import { StreamConsumer } from '../../src/stream/consumer.ts';
-import type { SampledFrame, Tenure } from '../../src/stream/sampled-frame.ts';
-import type { MediaSource, ReadPosition, StreamReference } from '../../src/stream/source.ts';
 import { audioTrackEntry, block, getMediaFragment } from '../support/matroska.ts';
-import { HastyClock, recorded } from '../support/services.ts';
+import { everyNth } from '../support/sampling.ts';
 import { lasting, openTenure } from '../support/tenure.ts';
-
-const ARN = 'arn:aws:kinesisvideo:us-east-1:123456789012:stream/front/1700000000000';
-
-/** A fragment with two I-frames, a second apart from the next. */
-function fragment(number: number, options: { withoutTrailer?: boolean } = {}): Buffer {
-  const content = [block(0, true, `${number}/0`), block(40, false, 'delta'), block(80, true, `${number}/2`)];
-  return getMediaFragment({
-    number: String(number),
-    serverSeconds: String(1000 + number),
-    content,
-    ...options,
-  });
-}
-
-const streamError = (code: string) =>
-  Buffer.concat([
-    EBML_HEADER,
-    unknownSizeHeader(ElementId.Segment),
-    tagsElement({ AWS_KINESISVIDEO_ERROR_CODE: code, AWS_KINESISVIDEO_ERROR_ID: code }),
-  ]);
-
-const READ_STALL_TIMEOUT_MILLIS = 3_600_000;
-
-/** The waits between bodies pass at once; no connection lasts long enough for its watchdog. */
-class ReadingClock extends HastyClock {
-  #advanced = 0;
-  /** Watchdogs that wait. */
-  watching = 0;
-
-  advance(millis: number): void {
-    this.#advanced += millis;
-  }
-
-  override monotonic(): number {
-    return super.monotonic() + this.#advanced;
-  }
-
-  override async sleep(millis: number, signal?: AbortSignal): Promise<void> {
-    if (millis < READ_STALL_TIMEOUT_MILLIS) return super.sleep(millis, signal);
-    this.watching += 1;
-    await new Promise((_resolve, reject) => {
-      signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
-    }).finally(() => {
-      this.watching -= 1;
-    });
-  }
-}
-
-/** What a body is made of: bytes, milliseconds that pass, an error that cuts it. */
-type Body = Array<Buffer | number | Error>;
-
-interface Reading {
-  bodies: Array<Body | Error>;
-  interval?: number;
-  start?: StartPosition;
-  startPosition?: StartPosition;
-  checkpoint?: ConstructorParameters<typeof CheckpointTracker>[0];
-  tenure?: Tenure;
-  submit?: (frame: SampledFrame, clock: ReadingClock) => Promise<void>;
-}
-
-/** Reads the bodies one after the other, then stops. */
-async function read({
-  bodies,
-  interval = 1,
-  start = { type: 'EARLIEST' },
-  startPosition = { type: 'EARLIEST' },
-  checkpoint = null,
-  tenure = lasting,
-  submit,
-}: Reading) {
-  const clock = new ReadingClock();
-  const observed = recorded(clock);
-  const tracker = new CheckpointTracker(checkpoint);
-  const stop = new AbortController();
-  const positions: ReadPosition[] = [];
-  const streams: StreamReference[] = [];
-  const stalls: number[] = [];
-  const stallsWhileSubmitting: number[] = [];
-  const submitted: SampledFrame[] = [];
-  const source: MediaSource = {
-    open: async (stream, position) => {
-      const body = bodies[positions.length];
-      streams.push(stream);
-      stalls.push(consumer.stalledMillis);
-      positions.push(position);
-      if (body === undefined) stop.abort();
-      if (body instanceof Error) throw body;
-      return (async function* () {
-        for (const part of body ?? []) {
-          if (part instanceof Error) throw part;
-          if (typeof part === 'number') clock.advance(part);
-          else yield part;
-        }
-      })();
-    },
-  };
-  const consumer = new StreamConsumer({
-    streamName: 'front',
-    streamArn: ARN,
-    start,
-    startPosition: () => startPosition,
-    tracker,
-    tenure,
-    readStallTimeoutMillis: READ_STALL_TIMEOUT_MILLIS,
-    inferenceInterval: interval,
-    source,
-    submit: async (frame) => {
-      submitted.push(frame);
-      await submit?.(frame, clock);
-      stallsWhileSubmitting.push(consumer.stalledMillis);
-    },
-    clock,
-    ...observed,
-  });
-  await consumer.run(stop.signal);
-  const ids = submitted.map(({ id }) => id);
-  const seen = { ids, submitted, positions, streams, stalls, stallsWhileSubmitting };
-  return { ...seen, tracker, clock, ...observed };
-}
+import { ARN, type Body, fragment, read, streamError } from './read-bodies.ts';
 
 test('sampled frames are handed on with all that their result needs', async () => {
   const { submitted, tracker, total } = await read({ bodies: [[fragment(1), fragment(2)]], interval: 3 });
@@ -139,8 +16,10 @@ test('sampled frames are handed on with all that their result needs', async () =
     streamName: 'front',
     fragment: { fragmentNumber: '2', serverTimestampMillis: 1_002_000 },
     frame: { index: 2, trackNumber: 1, timecode: 80, keyFrame: true },
-    codec: { width: 640, height: 360 },
+    endpoint: { name: 'endpoint-1', inferenceInterval: 3 },
   });
+  expect(submitted[1]?.codec().extradata?.toString('hex')).toBe('014d401effe1');
+  expect(submitted[1]?.codec()).toBe(submitted[1]?.codec());
   expect(tracker.checkpoint).toBeNull();
   for (const { settle } of submitted) settle();
   expect(tracker.checkpoint).toMatchObject({ fragmentNumber: '2', iFrameCounter: 4 });
@@ -446,24 +325,85 @@ test('nothing is read while a frame is not taken; one given up is handed on at t
   expect(total('FragmentsReceived', 'front')).toBe(1);
 });
 
-test('a codec that cannot be decoded is counted and named, and does not hold the checkpoint', async () => {
+test('a codec that cannot be decoded is found by whoever decodes the frame', async () => {
   const entry = element(ElementId.TrackEntry, [
     element(ElementId.TrackNumber, 1),
     element(ElementId.TrackType, 1),
     element(ElementId.CodecID, 'V_THEORA'),
   ]);
   const bytes = getMediaFragment({ number: '1', tracks: element(ElementId.Tracks, [entry]) });
-  const { ids, tracker, total, lines } = await read({ bodies: [[bytes]] });
-  expect(ids).toEqual([]);
-  expect(tracker.checkpoint).toMatchObject({ fragmentNumber: '1', iFrameCounter: 1 });
-  expect([total('FramesSampled', 'front'), total('FramesFailed', 'front')]).toEqual([1, 1]);
-  expect(lines).toContainEqual(
-    expect.objectContaining({
-      error: 'UNSUPPORTED_CODEC',
-      fragmentNumber: '1',
-      msg: expect.stringContaining('V_THEORA'),
-    }),
+  const { ids, submitted } = await read({ bodies: [[bytes]] });
+  expect(ids).toEqual(['front/1/0']);
+  expect(() => submitted[0]?.codec()).toThrow(
+    expect.objectContaining({ code: 'UNSUPPORTED_CODEC', message: expect.stringContaining('V_THEORA') }),
   );
+});
+
+test('one counter serves all endpoints, each frame goes to those whose turn it is, and is copied once', async () => {
+  const { ids, submitted, tracker, total } = await read({
+    bodies: [[fragment(1), fragment(2)]],
+    plan: () => everyNth(2, 3),
+  });
+  expect(ids).toEqual([
+    ...['front/1/0/endpoint-1', 'front/1/0/endpoint-2'],
+    'front/2/0/endpoint-1',
+    'front/2/2/endpoint-2',
+  ]);
+  expect(submitted[0]?.payload).toBe(submitted[1]?.payload);
+  expect(total('FramesSampled', 'front')).toBe(4);
+  for (const { settle } of submitted.slice(1)) settle();
+  expect(tracker.checkpoint).toBeNull();
+  submitted[0]?.settle();
+  expect(tracker.checkpoint).toMatchObject({ fragmentNumber: '2', iFrameCounter: 4 });
+});
+
+test('the slower of two endpoints sets the pace, and what it refuses is all that is handed on again', async () => {
+  let refusals = 0;
+  const { ids, total } = await read({
+    bodies: [[fragment(1)], [fragment(1)]],
+    plan: () => everyNth(2, 2),
+    submit: async ({ endpoint }) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (endpoint.name !== 'endpoint-2' || refusals > 0) return;
+      refusals += 1;
+      throw new Error('no room');
+    },
+  });
+  expect(ids).toEqual(['front/1/0/endpoint-1', 'front/1/0/endpoint-2', 'front/1/0/endpoint-2']);
+  expect(total('FramesSampled', 'front')).toBe(2);
+});
+
+test('a change of what is sampled takes effect between two fragments; a cut one is read again as before', async () => {
+  let plan = everyNth(1);
+  const cut = fragment(2).subarray(0, fragment(2).indexOf('2/2'));
+  const { ids } = await read({
+    bodies: [
+      [fragment(1), cut, new Error('reset')],
+      [fragment(2), fragment(3)],
+    ],
+    plan: () => plan,
+    submit: async ({ id }) => {
+      if (id === 'front/2/0') plan = everyNth(2, 4);
+    },
+  });
+  expect(ids).toEqual([
+    ...['front/1/0', 'front/1/2', 'front/2/0', 'front/2/2'],
+    ...['front/3/0/endpoint-1', 'front/3/0/endpoint-2'],
+  ]);
+});
+
+test('nothing is read before it is known what is sampled, which is no stall', async () => {
+  let asked = 0;
+  const { ids, lines, stalls } = await read({
+    bodies: [[fragment(1)]],
+    plan: () => {
+      asked += 1;
+      return asked < 1000 ? null : everyNth(1);
+    },
+  });
+  expect(ids).toEqual(['front/1/0', 'front/1/2']);
+  expect(stalls[1]).toBeLessThan(1000);
+  expect(lines.filter(({ msg }) => String(msg).includes('reading waits'))).toHaveLength(1);
 });
 
 test('a stream without video has fragments and no I-frames', async () => {

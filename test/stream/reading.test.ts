@@ -10,6 +10,7 @@ import { produce } from '../emulator/kinesis-video/producer.ts';
 import { getMedia, post } from '../emulator/kinesis-video/reader.ts';
 import { eventually } from '../support/eventually.ts';
 import { serve } from '../support/http-server.ts';
+import { everyNth, startSampling } from '../support/sampling.ts';
 import { localClient, recorded } from '../support/services.ts';
 import { lasting } from '../support/tenure.ts';
 import { FastClock } from './fast-clock.ts';
@@ -59,14 +60,22 @@ function startReading({
   checkpoint = null,
   streamArn = null,
   controlPlane = emulator.url,
+  maxFrameAgeMillis = 0,
   submit = async () => undefined,
 }: {
   checkpoint?: Checkpoint | null;
   streamArn?: string | null;
   controlPlane?: string;
+  maxFrameAgeMillis?: number;
   submit?: (frame: SampledFrame, signal: AbortSignal) => Promise<void>;
 } = {}) {
   const observed = recorded(clock);
+  const { sampling } = startSampling({
+    streamName: 'door',
+    wanted: () => everyNth(1),
+    clock,
+    ...observed,
+  });
   const kinesisVideo = new KinesisVideoClient(localClient(controlPlane));
   const mediaClient = (endpoint: string) => new KinesisVideoMediaClient(localClient(endpoint));
   const source = new GetMediaSource({ kinesisVideo, mediaClient });
@@ -79,8 +88,8 @@ function startReading({
     startPosition: () => ({ type: 'EARLIEST' }),
     tracker,
     tenure: lasting,
-    inferenceInterval: 1,
-    readStallTimeoutMillis: READ_STALL_TIMEOUT_MILLIS,
+    sampling,
+    settings: () => ({ readStallTimeoutMillis: READ_STALL_TIMEOUT_MILLIS, maxFrameAgeMillis }),
     source,
     submit: async (frame, signal) => {
       await submit(frame, signal);

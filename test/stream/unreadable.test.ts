@@ -7,7 +7,7 @@ const endless = new KvsInferenceError('NO_FRAGMENT', 'no end');
 
 /** Whether it is skipped at each of the readings, which end at these times. */
 function skips(error: unknown, times: readonly number[], fragmentNumber = '1'): boolean[] {
-  const unreadable = new UnreadableFragments(1000);
+  const unreadable = new UnreadableFragments(() => 1000);
   return times.map((time) => unreadable.shouldSkip(fragmentNumber, error, time));
 }
 
@@ -26,7 +26,7 @@ test('what is no fault of the fragment does not count', () => {
 });
 
 test('each fragment has its own readings', () => {
-  const unreadable = new UnreadableFragments(1000);
+  const unreadable = new UnreadableFragments(() => 1000);
   const numbers = ['1', '1', '2', '2', '2'];
   expect(numbers.map((number) => unreadable.shouldSkip(number, corrupt, 0))).toEqual([
     ...[false, false],

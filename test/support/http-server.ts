@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface ReceivedRequest {
@@ -12,9 +12,14 @@ export interface Answer {
   status?: number;
   headers?: Record<string, string>;
   body?: string | Buffer;
-  /** Answers never, or cuts the connection. */
-  trouble?: 'hang' | 'reset';
+  /**
+   * Answers never; resets the connection; ends it in the middle of the body; starts an answer and goes on with a byte
+   * now and then, or as fast as it can, without end; answers with what is no HTTP.
+   */
+  trouble?: 'hang' | 'reset' | 'cut' | 'trickle' | 'endless' | 'garbage';
 }
+
+const TRICKLE_MILLIS = 5;
 
 /** A real HTTP server on loopback that answers as it is told; `await using` closes it. */
 export async function serve(answer: (request: ReceivedRequest, count: number) => Answer | Promise<Answer>) {
@@ -25,22 +30,54 @@ export async function serve(answer: (request: ReceivedRequest, count: number) =>
     const request = { path: incoming.url ?? '', headers: incoming.headers, body: Buffer.concat(chunks) };
     requests.push(request);
     const { status = 200, headers = {}, body = '', trouble } = await answer(request, requests.length);
-    if (trouble === 'hang') return;
-    if (trouble === 'reset') incoming.socket.destroy();
-    else response.writeHead(status, headers).end(body);
+    if (trouble === undefined) response.writeHead(status, headers).end(body);
+    else makeTrouble(trouble, response.writeHead(status, headers), body);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    requests,
-    close: async () => {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
+  const listen = async (port: number) => {
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    return (server.address() as AddressInfo).port;
   };
+  const port = await listen(0);
+  const close = async () => {
+    if (!server.listening) return;
+    const closed = once(server, 'close');
+    server.close();
+    server.closeAllConnections();
+    await closed;
+  };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    requests,
+    /** Cuts every connection; from now on they are refused. */
+    close,
+    /** Listens again, on the same port. */
+    reopen: async () => void (await listen(port)),
+  };
+}
+
+function makeTrouble(
+  trouble: NonNullable<Answer['trouble']>,
+  response: ServerResponse,
+  body: string | Buffer,
+): void {
+  const { socket } = response;
+  if (trouble === 'reset') socket?.resetAndDestroy();
+  // The last chunk, which is empty, does not come.
+  if (trouble === 'cut') response.write(body, () => socket?.destroy());
+  if (trouble === 'garbage') socket?.end('no such thing as HTTP\r\n\r\n');
+  if (trouble === 'trickle') {
+    const timer = setInterval(() => response.write('.'), TRICKLE_MILLIS);
+    response.once('close', () => clearInterval(timer));
+  }
+  if (trouble === 'endless') {
+    const chunk = Buffer.alloc(1024 * 1024);
+    const write = () => {
+      while (!response.destroyed && response.write(chunk));
+    };
+    response.on('drain', write);
+    write();
+  }
 }
 
 /** An error as the AWS JSON protocols have it. */

@@ -13,7 +13,7 @@ import { openVideoSource } from '../../src/emulator/camera/open-video-source.ts'
 import type { VideoSource } from '../../src/emulator/camera/video-source.ts';
 import type { ResultRecord } from '../../src/result/record.ts';
 import type { Answer } from './http-server.ts';
-import { makeVideo } from './media.ts';
+import { makeVideo, type VideoOptions } from './media.ts';
 
 /** What an endpoint answers that sees a person. */
 export const DETECTION: Answer = {
@@ -23,10 +23,15 @@ export const DETECTION: Answer = {
 
 /** A fragment a second with three I-frames: where every second is sampled, each fragment depends on the one before. */
 export async function openShortVideo(): Promise<VideoSource> {
+  return await openClip({ width: 64, height: 64, frames: 30, frameRate: 15, gop: 5 });
+}
+
+/** For cameras to show over and over: as many as there are share what is kept of it. */
+export async function openClip(options: VideoOptions): Promise<VideoSource> {
   const directory = await mkdtemp(join(tmpdir(), 'kvs-inference-test-'));
   try {
     const file = join(directory, 'clip.mkv');
-    const { bytes } = await makeVideo({ width: 64, height: 64, frames: 30, frameRate: 15, gop: 5 });
+    const { bytes } = await makeVideo(options);
     await writeFile(file, bytes);
     return await openVideoSource(file);
   } finally {

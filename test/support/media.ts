@@ -126,6 +126,21 @@ export async function makePicture(
   return bytes;
 }
 
+/** NAL unit type 12 (ITU-T H.264, 7.3.2.7), with nal_ref_idc 0. */
+const FILLER_DATA = 0x0c;
+const FILLER_BYTE = 0xff;
+const RBSP_TRAILING_BITS = 0x80;
+const LENGTH_BYTES = 4;
+
+/** The same picture in a frame of so many bytes: filler data after the slices. @param frame H.264 as Matroska has it */
+export function padH264(frame: Buffer, bytes: number): Buffer {
+  const filler = Buffer.alloc(bytes - frame.length, FILLER_BYTE);
+  filler.writeUInt32BE(filler.length - LENGTH_BYTES);
+  filler[LENGTH_BYTES] = FILLER_DATA;
+  filler[filler.length - 1] = RBSP_TRAILING_BITS;
+  return Buffer.concat([frame, filler]);
+}
+
 async function openEncoder(
   context: CodecContext,
   name: TestCodec,

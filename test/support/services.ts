@@ -40,7 +40,7 @@ export class HastyClock implements Clock {
 export function recorded(clock: Clock) {
   const lines: Array<Record<string, unknown>> = [];
   const log = createLogger('debug', { write: (line: string) => void lines.push(JSON.parse(line)) });
-  const metrics = new Metrics({ log, clock, appName: 'test', perStream: true });
+  const metrics = new Metrics({ log, clock, appName: 'test', perStream: () => true });
   /** The sum of a metric over everything flushed so far; of one stream, or of all. */
   const total = (name: string, streamName?: string) => {
     metrics.flush();

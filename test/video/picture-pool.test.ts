@@ -1,111 +1,17 @@
-import {
-  AV_CODEC_ID_BMP,
-  AV_CODEC_ID_GIF,
-  AV_CODEC_ID_MJPEG,
-  AV_CODEC_ID_PNG,
-  AV_PIX_FMT_RGB24,
-  AVCHROMA_LOC_UNSPECIFIED,
-  AVCOL_RANGE_JPEG,
-  AVCOL_SPC_RGB,
-  type AVCodecID,
-  SWS_ACCURATE_RND,
-  SWS_BICUBIC,
-  SWS_FULL_CHR_H_INT,
-} from 'node-av/constants';
-import { Codec, CodecContext, Frame, Packet, SoftwareScaleContext } from 'node-av/lib';
-import type { Track } from '../../src/matroska/tracks.ts';
+import { AV_CODEC_ID_PNG } from 'node-av/constants';
 import { type CodecParameters, codecParameters, profileName } from '../../src/video/codec.ts';
 import type { PictureFormat } from '../../src/video/encoder.ts';
 import { PicturePool } from '../../src/video/picture-pool.ts';
 import { makeVideo, type TestCodec, type Video } from '../support/media.ts';
+import { as, decode, firstFrame, PICTURE_CODECS, psnr, rgb, trackOf } from './pictures.ts';
 
-function trackOf({
-  codecId,
-  codecPrivate,
-  width,
-  height,
-}: Pick<Video, 'codecId' | 'codecPrivate' | 'width' | 'height'>): Track {
-  return {
-    trackNumber: 1,
-    trackType: 'video',
-    codecId,
-    codecPrivate,
-    name: null,
-    pixelWidth: width,
-    pixelHeight: height,
-    samplingFrequency: null,
-    channels: null,
-    strippedHeader: null,
-    unreadable: null,
-  };
-}
-
-const firstFrame = (video: Video): Buffer => video.frames[0]?.payload ?? Buffer.alloc(0);
-
-/** Decodes a picture, or the first frame of a video, straight with FFmpeg. */
-async function decode(codecId: AVCodecID, extradata: Buffer | null, data: Buffer): Promise<Frame> {
-  const codec = Codec.findDecoder(codecId);
-  const context = new CodecContext();
-  context.allocContext3(codec);
-  if (extradata !== null) context.extraData = extradata;
-  await context.open2(codec, null);
-  const packet = new Packet();
-  packet.alloc();
-  packet.data = data;
-  const frame = new Frame();
-  frame.alloc();
-  await context.sendPacket(packet);
-  await context.sendPacket(null);
-  expect(await context.receiveFrame(frame)).toBe(0);
-  packet.free();
-  context.freeContext();
-  return frame;
-}
-
-/** A frame as RGB, by FFmpeg's converter with the flags that the product promises. */
-async function rgb(frame: Frame): Promise<Buffer> {
-  const scaler = new SoftwareScaleContext();
-  scaler.allocContext();
-  scaler.setOption('sws_flags', SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT);
-  const target = new Frame();
-  target.alloc();
-  Object.assign(target, { width: frame.width, height: frame.height, format: AV_PIX_FMT_RGB24 });
-  Object.assign(target, { colorRange: AVCOL_RANGE_JPEG, colorSpace: AVCOL_SPC_RGB });
-  target.allocBuffer();
-  frame.chromaLocation = AVCHROMA_LOC_UNSPECIFIED;
-  expect(await scaler.scaleFrame(target, frame)).toBeGreaterThanOrEqual(0);
-  const bytes = target.toBuffer();
-  target.free();
-  frame.free();
-  scaler.freeContext();
-  return bytes;
-}
-
-/** Peak signal-to-noise ratio, dB. */
-function psnr(a: Buffer, b: Buffer): number {
-  expect(a.length).toBe(b.length);
-  let sum = 0;
-  for (let index = 0; index < a.length; index += 1) sum += ((a[index] ?? 0) - (b[index] ?? 0)) ** 2;
-  return sum === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10((255 * 255 * a.length) / sum);
-}
-
-const PICTURE_CODECS: Record<PictureFormat, AVCodecID> = {
-  jpeg: AV_CODEC_ID_MJPEG,
-  png: AV_CODEC_ID_PNG,
-  bmp: AV_CODEC_ID_BMP,
-  gif: AV_CODEC_ID_GIF,
-};
 /** GIF has 256 colours. */
 const LEAST_PSNR: Record<PictureFormat, number> = { jpeg: 36, png: Infinity, bmp: Infinity, gif: 15 };
 const FORMATS: PictureFormat[] = ['jpeg', 'png', 'bmp', 'gif'];
 const CODECS: TestCodec[] = ['h264', 'hevc', 'mjpeg', 'vp8', 'vp9', 'av1'];
 
-async function withPool<T>(
-  format: PictureFormat,
-  use: (pool: PicturePool) => Promise<T>,
-  size = 1,
-): Promise<T> {
-  const pool = new PicturePool(format, size);
+async function withPool<T>(use: (pool: PicturePool) => Promise<T>, size = 1): Promise<T> {
+  const pool = new PicturePool(size);
   try {
     return await use(pool);
   } finally {
@@ -121,18 +27,19 @@ describe.each(CODECS)('%s', (codec) => {
   beforeAll(async () => {
     video = await makeVideo({ codec, width: 192, height: 128, frames: 2 });
     parameters = codecParameters(trackOf(video));
-    const pool = new PicturePool('png', 1);
+    const pool = new PicturePool(1);
+    const picture = await pool.picture(parameters, firstFrame(video), as('png'));
     // FFmpeg's own AV1 decoder needs a GPU: there is no second opinion on that one.
     const decoded =
       codec === 'av1'
-        ? await decode(AV_CODEC_ID_PNG, null, (await pool.picture(parameters, firstFrame(video))).data)
+        ? await decode(AV_CODEC_ID_PNG, null, picture.data)
         : await decode(parameters.codecId, parameters.extradata, firstFrame(video));
     await pool.onIdle();
     reference = await rgb(decoded);
   });
 
   test.each(FORMATS)('as %s is the picture that FFmpeg decodes', async (format) => {
-    const picture = await withPool(format, (pool) => pool.picture(parameters, firstFrame(video)));
+    const picture = await withPool((pool) => pool.picture(parameters, firstFrame(video), as(format)));
     expect(picture).toMatchObject({ width: 192, height: 128 });
     const seen = await rgb(await decode(PICTURE_CODECS[format], null, picture.data));
     expect(psnr(seen, reference)).toBeGreaterThanOrEqual(LEAST_PSNR[format]);
@@ -144,7 +51,7 @@ test.each(['h264', 'hevc'] as const)(
   async (codec) => {
     const video = await makeVideo({ codec, container: codec, width: 192, height: 128, frames: 1 });
     const track = trackOf({ ...video, codecPrivate: null });
-    const picture = await withPool('jpeg', (pool) => pool.picture(codecParameters(track), video.bytes));
+    const picture = await withPool((pool) => pool.picture(codecParameters(track), video.bytes, as('jpeg')));
     expect(picture).toMatchObject({ width: 192, height: 128 });
   },
 );
@@ -152,9 +59,9 @@ test.each(['h264', 'hevc'] as const)(
 test('B-frames do not hold a key frame back', async () => {
   const video = await makeVideo({ codec: 'h264', width: 64, height: 64, frames: 10, bFrames: 3 });
   const parameters = codecParameters(trackOf(video));
-  await withPool('jpeg', async (pool) => {
+  await withPool(async (pool) => {
     for (let times = 0; times < 3; times += 1) {
-      expect(await pool.picture(parameters, firstFrame(video))).toMatchObject({ width: 64 });
+      expect(await pool.picture(parameters, firstFrame(video), as('jpeg'))).toMatchObject({ width: 64 });
     }
   });
 });
@@ -165,15 +72,20 @@ test('a damaged key frame fails alone', async () => {
   const good = firstFrame(video);
   const damaged = Buffer.from(good);
   damaged.fill(0xff, Math.floor(good.length / 2), Math.floor(good.length / 2) + 200);
-  await withPool('jpeg', async (pool) => {
+  await withPool(async (pool) => {
     for (const payload of [
       damaged,
       good.subarray(0, 20),
       Buffer.alloc(0),
       Buffer.from('not a frame at all'),
     ]) {
-      await expect(pool.picture(parameters, payload)).rejects.toMatchObject({ code: 'DECODE_FAILED' });
-      await expect(pool.picture(parameters, good)).resolves.toMatchObject({ width: 192, height: 128 });
+      await expect(pool.picture(parameters, payload, as('jpeg'))).rejects.toMatchObject({
+        code: 'DECODE_FAILED',
+      });
+      await expect(pool.picture(parameters, good, as('jpeg'))).resolves.toMatchObject({
+        width: 192,
+        height: 128,
+      });
     }
   });
 });
@@ -181,8 +93,8 @@ test('a damaged key frame fails alone', async () => {
 test('damage of an MJPEG frame is seen', async () => {
   const video = await makeVideo({ codec: 'mjpeg', width: 192, height: 128, frames: 1 });
   const cut = firstFrame(video).subarray(0, firstFrame(video).length / 4);
-  await withPool('jpeg', async (pool) => {
-    await expect(pool.picture(codecParameters(trackOf(video)), cut)).rejects.toMatchObject({
+  await withPool(async (pool) => {
+    await expect(pool.picture(codecParameters(trackOf(video)), cut, as('jpeg'))).rejects.toMatchObject({
       code: 'DECODE_FAILED',
     });
   });
@@ -191,10 +103,10 @@ test('damage of an MJPEG frame is seen', async () => {
 test.each(FORMATS)('every %s of a pool is whole', async (format) => {
   const video = await makeVideo({ codec: 'h264', width: 64, height: 64, frames: 2, gop: 1 });
   const parameters = codecParameters(trackOf(video));
-  await withPool(format, async (pool) => {
-    const first = await pool.picture(parameters, firstFrame(video));
-    await pool.picture(parameters, video.frames[1]?.payload ?? Buffer.alloc(0));
-    expect(await pool.picture(parameters, firstFrame(video))).toEqual(first);
+  await withPool(async (pool) => {
+    const first = await pool.picture(parameters, firstFrame(video), as(format));
+    await pool.picture(parameters, video.frames[1]?.payload ?? Buffer.alloc(0), as(format));
+    expect(await pool.picture(parameters, firstFrame(video), as(format))).toEqual(first);
   });
 });
 
@@ -204,17 +116,13 @@ test('streams of different codecs and sizes share the slots', async () => {
     makeVideo({ codec: 'h264', width: 192, height: 128, frames: 1 }),
     makeVideo({ codec: 'vp8', width: 128, height: 96, frames: 1 }),
   ]);
-  await withPool(
-    'jpeg',
-    async (pool) => {
-      const rounds = Array.from({ length: 20 }, () => videos).flat();
-      const pictures = await Promise.all(
-        rounds.map((video) => pool.picture(codecParameters(trackOf(video)), firstFrame(video))),
-      );
-      expect(pictures.map(({ width }) => width)).toEqual(rounds.map(({ width }) => width));
-    },
-    2,
-  );
+  await withPool(async (pool) => {
+    const rounds = Array.from({ length: 20 }, () => videos).flat();
+    const pictures = await Promise.all(
+      rounds.map((video) => pool.picture(codecParameters(trackOf(video)), firstFrame(video), as('jpeg'))),
+    );
+    expect(pictures.map(({ width }) => width)).toEqual(rounds.map(({ width }) => width));
+  }, 2);
 });
 
 test('a stream that brings other parameter sets along leaves none behind for the next', async () => {
@@ -223,10 +131,10 @@ test('a stream that brings other parameter sets along leaves none behind for the
   const parameters = codecParameters(trackOf(small));
   // The parameter sets of the large video stand before its frame, as cameras send them; CodecPrivate is the small one's.
   const withSets = Buffer.concat([...parameterSets(large), firstFrame(large)]);
-  await withPool('jpeg', async (pool) => {
-    const alone = await pool.picture(parameters, firstFrame(small));
-    expect(await pool.picture(parameters, withSets)).toMatchObject({ width: 192, height: 128 });
-    expect(await pool.picture(parameters, firstFrame(small))).toEqual(alone);
+  await withPool(async (pool) => {
+    const alone = await pool.picture(parameters, firstFrame(small), as('jpeg'));
+    expect(await pool.picture(parameters, withSets, as('jpeg'))).toMatchObject({ width: 192, height: 128 });
+    expect(await pool.picture(parameters, firstFrame(small), as('jpeg'))).toEqual(alone);
   });
 });
 
@@ -245,7 +153,9 @@ describe('codec parameters', () => {
     const header = Buffer.alloc(40);
     header.write('MJPG', 16, 'latin1');
     const track = trackOf({ ...video, codecId: 'V_MS/VFW/FOURCC', codecPrivate: header });
-    const picture = await withPool('png', (pool) => pool.picture(codecParameters(track), firstFrame(video)));
+    const picture = await withPool((pool) =>
+      pool.picture(codecParameters(track), firstFrame(video), as('png')),
+    );
     expect(picture).toMatchObject({ width: 64, height: 64 });
   });
 

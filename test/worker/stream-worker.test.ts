@@ -1,15 +1,17 @@
 import { EBML_HEADER, tagsElement, unknownSizeHeader } from '../../src/emulator/matroska-writer.ts';
 import type { Lease, StartPosition } from '../../src/lease/lease.ts';
+import type { SamplingPlan } from '../../src/lease/sampling.ts';
 import { LeaseLostError } from '../../src/lease/table.ts';
 import { TableProblems } from '../../src/lease/table-problems.ts';
 import { ElementId } from '../../src/matroska/elements.ts';
 import type { SampledFrame } from '../../src/stream/sampled-frame.ts';
 import type { MediaSource } from '../../src/stream/source.ts';
-import { StreamWorker } from '../../src/worker/stream-worker.ts';
+import { StreamWorker, type StreamWorkerOptions } from '../../src/worker/stream-worker.ts';
 import { FastClock } from '../stream/fast-clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { startLeaseTable } from '../support/lease-table.ts';
 import { block, getMediaFragment } from '../support/matroska.ts';
+import { everyNth } from '../support/sampling.ts';
 import { recorded } from '../support/services.ts';
 
 const HAND_OVER = { finishWaiting: false, millis: 5000 };
@@ -39,26 +41,48 @@ const opensWith = (fragments: Buffer[]): MediaSource => ({
     })(),
 });
 
-async function work(source: MediaSource, startPosition: () => StartPosition = () => ({ type: 'EARLIEST' })) {
+interface Work {
+  startPosition?: () => StartPosition;
+  /** As it was taken. */
+  lease?: Lease;
+  table?: StreamWorkerOptions['table'];
+  plan?: () => SamplingPlan | null;
+  onFrame?: (frame: SampledFrame) => void;
+}
+
+async function work(
+  source: MediaSource,
+  {
+    startPosition = () => ({ type: 'EARLIEST' }),
+    table = local.leases,
+    plan = () => everyNth(1),
+    onFrame = () => undefined,
+    ...options
+  }: Work = {},
+) {
   const clock = new FastClock(50);
   const observed = recorded(clock);
   const frames: SampledFrame[] = [];
   let isValid = true;
   let stalls = 0;
   let losses = 0;
-  const lease: Lease = await local.taken('one');
+  const lease = options.lease ?? (await local.taken('one'));
   const worker = new StreamWorker({
-    config: {
-      inferenceInterval: 1,
+    settings: () => ({
       readStallTimeoutInMilli: 1000,
+      maxFrameAgeInMilli: 0,
       checkpointIntervalInMilli: 1000,
       failoverTimeInMilli: 10_000,
-    },
+    }),
+    wantedPlan: plan,
     lease,
-    table: local.leases,
+    table,
     source,
     startPosition,
-    submit: async (frame) => void frames.push(frame),
+    submit: async (frame) => {
+      frames.push(frame);
+      onFrame(frame);
+    },
     isValid: () => isValid,
     onLost: () => {
       losses += 1;
@@ -155,8 +179,10 @@ test('a reader that fails by a mistake of ours lets its lease go, and nothing el
     unknownSizeHeader(ElementId.Segment),
     tagsElement({ AWS_KINESISVIDEO_ERROR_CODE: '4000', AWS_KINESISVIDEO_ERROR_ID: '4000' }),
   ]);
-  const { worker, stalls, lines } = await work(opensWith([notFound]), () => {
-    throw new Error('no start position');
+  const { worker, stalls, lines } = await work(opensWith([notFound]), {
+    startPosition: () => {
+      throw new Error('no start position');
+    },
   });
   await eventually(() => stalls() === 1);
   expect(lines).toContainEqual(
@@ -164,4 +190,132 @@ test('a reader that fails by a mistake of ours lets its lease go, and nothing el
   );
   await worker.handOver(() => ({ type: 'ANYBODY' }), HAND_OVER);
   expect(await local.lease()).toMatchObject({ leaseOwner: null });
+});
+
+describe('a change of what is sampled', () => {
+  const { signal } = new AbortController();
+  const fragments = [1, 2, 3, 4, 5].map(fragment);
+  const idsOf = (frames: readonly SampledFrame[]) => frames.map(({ id }) => id);
+
+  /** Ends the work as a crash does: nothing is released, nor written. */
+  async function crash({ worker, frames }: Awaited<ReturnType<typeof work>>) {
+    const ended = worker.end();
+    for (const frame of frames) frame.abandon();
+    await ended;
+  }
+
+  /** Reads everything; from the fragment 3 on by another plan. */
+  async function workWithChange(table: StreamWorkerOptions['table'] = local.leases) {
+    let plan = everyNth(1);
+    return await work(opensWith(fragments), {
+      table,
+      plan: () => plan,
+      onFrame: ({ id }) => {
+        if (id === 'front/2/0') plan = everyNth(2, 3);
+      },
+    });
+  }
+
+  const SAMPLED = [
+    'front/1/0',
+    'front/2/0',
+    'front/3/0/endpoint-1',
+    'front/4/0/endpoint-2',
+    'front/5/0/endpoint-1',
+  ];
+
+  test('is in the lease before it takes effect, and whoever reads again samples the same', async () => {
+    const first = await workWithChange();
+    await eventually(() => first.frames.length === SAMPLED.length);
+    expect(idsOf(first.frames)).toEqual(SAMPLED);
+    await crash(first);
+    const lease = await local.leases.take(await local.lease(), 'two', signal);
+    expect(lease).toMatchObject({ checkpoint: null, sampling: [{}, { from: { fragmentNumber: '2' } }] });
+    const second = await work(opensWith(fragments), { lease, plan: () => everyNth(1, 1) });
+    await eventually(() => second.frames.length === SAMPLED.length);
+    expect(idsOf(second.frames)).toEqual(SAMPLED);
+    await crash(second);
+  });
+
+  test('that is in the lease when its reader dies holds for its successor, who wants something else', async () => {
+    let isWritten = () => {};
+    const written = new Promise<void>((resolve) => {
+      isWritten = resolve;
+    });
+    const first = await workWithChange({
+      ...table(),
+      write: async (lease, progress, writeSignal) => {
+        const landed = await local.leases.write(lease, progress, writeSignal);
+        // The answer to this one does not come.
+        if (progress.sampling?.length !== 2) return landed;
+        isWritten();
+        return await new Promise(() => undefined);
+      },
+    });
+    await written;
+    expect(idsOf(first.frames)).toEqual(SAMPLED.slice(0, 2));
+    await crash(first);
+    const lease = await local.leases.take(await local.lease(), 'two', signal);
+    const second = await work(opensWith(fragments), { lease, plan: () => everyNth(1) });
+    await eventually(() => second.frames.length === SAMPLED.length);
+    expect(idsOf(second.frames)).toEqual(SAMPLED);
+    await crash(second);
+  });
+
+  test('that is being written does not keep a hand-over waiting; the successor finds either, and no frame of it', async () => {
+    let hangs = 0;
+    const { worker, frames } = await workWithChange({
+      ...table(),
+      write: async (lease, progress, writeSignal) => {
+        if (progress.sampling?.length !== 2) return await local.leases.write(lease, progress, writeSignal);
+        hangs += 1;
+        return await new Promise((_resolve, reject) =>
+          writeSignal.addEventListener('abort', () => reject(writeSignal.reason)),
+        );
+      },
+    });
+    await eventually(() => hangs === 1);
+    for (const { settle } of frames) settle();
+    await worker.handOver(() => ({ type: 'WORKER', workerId: 'two' }), HAND_OVER);
+    expect(idsOf(frames)).toEqual(SAMPLED.slice(0, 2));
+    expect(await local.lease()).toMatchObject({
+      leaseOwner: 'two',
+      checkpoint: { fragmentNumber: '2' },
+      sampling: [{ from: { type: 'START' } }],
+    });
+  });
+
+  test('finds out that the lease is lost: nothing more is read', async () => {
+    const { worker, frames, losses } = await workWithChange({
+      ...table(),
+      write: async (lease, progress, writeSignal) => {
+        if (progress.sampling?.length === 2) {
+          await local.leases.take(await local.lease(), 'two', signal);
+        }
+        return await local.leases.write(lease, progress, writeSignal);
+      },
+    });
+    await eventually(() => losses() === 1);
+    const ended = worker.end();
+    for (const frame of frames) frame.abandon();
+    await ended;
+    expect(idsOf(frames)).toEqual(SAMPLED.slice(0, 2));
+    expect(await local.lease()).toMatchObject({ leaseOwner: 'two', sampling: [{ from: { type: 'START' } }] });
+  });
+
+  test('a hand-over and a checkpoint forget what they have passed', async () => {
+    const { worker, frames } = await workWithChange();
+    await eventually(() => frames.length === SAMPLED.length);
+    for (const { settle } of frames) settle();
+    await worker.handOver(() => ({ type: 'WORKER', workerId: 'two' }), HAND_OVER);
+    expect(await local.lease()).toMatchObject({
+      checkpoint: { fragmentNumber: '5', iFrameCounter: 5 },
+      sampling: [{ from: { fragmentNumber: '2' }, plan: everyNth(2, 3) }],
+    });
+  });
+
+  const table = (): StreamWorkerOptions['table'] => ({
+    write: (...args) => local.leases.write(...args),
+    release: (...args) => local.leases.release(...args),
+  });
 });

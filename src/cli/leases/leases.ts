@@ -2,7 +2,7 @@ import { createLogUpdate } from 'log-update';
 import picocolors from 'picocolors';
 import { applicationName, leaseTableName, readParameter } from '../../config/load.ts';
 import { configError, parseConfig } from '../../config/parse.ts';
-import { configSchema } from '../../config/schema.ts';
+import { configKeys } from '../../config/schema.ts';
 import { systemClock as clock } from '../../core/clock.ts';
 import { readEnvironment } from '../../core/environment.ts';
 import { errorMessage, errorName, KvsInferenceError, UsageError } from '../../core/errors.ts';
@@ -43,7 +43,7 @@ interface OpenTable {
 export async function leases(options: LeasesOptions): Promise<ExitCode> {
   const change = requestedChange(options);
   const signal = untilSignal();
-  const clients = createClients({ invocations: 1 });
+  const clients = createClients();
   try {
     const table = await open(options, clients, signal);
     const read = () => readView(table, signal);
@@ -86,10 +86,10 @@ async function open(options: LeasesOptions, clients: Clients, signal: AbortSigna
   const common = { dynamoDb: clients.dynamoDb, requestTimeoutMillis: REQUEST_TIMEOUT_MILLIS, clock };
   if (options.table !== undefined) {
     const tableName = options.table;
-    const { success } = configSchema.shape.leaseTable.safeParse(tableName);
+    const { success } = configKeys.shape.leaseTable.safeParse(tableName);
     if (!success) throw new UsageError(`--table ${tableName}: no name for a DynamoDB table`);
     const client = await openTable({ ...common, tableName, applicationName: null }, signal);
-    return { client, tableName, failoverTimeMillis: configSchema.shape.failoverTimeInMilli.parse(undefined) };
+    return { client, tableName, failoverTimeMillis: configKeys.shape.failoverTimeInMilli.parse(undefined) };
   }
   const parameterName = options.parameter ?? readEnvironment().configParameter;
   if (parameterName === null) {
@@ -97,7 +97,9 @@ async function open(options: LeasesOptions, clients: Clients, signal: AbortSigna
       'CONFIG_PARAMETER is not set: name the SSM parameter with --parameter, or the lease table with --table',
     );
   }
-  const { config, problems } = parseConfig(await readParameter(clients.ssm, parameterName, signal));
+  const { config, problems } = parseConfig(
+    await readParameter(clients.ssm, parameterName, { clock, signal }),
+  );
   if (config === null) throw configError(`ssm:${parameterName}`, problems);
   const tableName = leaseTableName(config, parameterName);
   const application = { tableName, applicationName: applicationName(parameterName) };

@@ -74,7 +74,11 @@ async function run(...args: string[]) {
 
 /** A stream that a worker reads, with a checkpoint. */
 async function ownedLease(leaseKey: string) {
-  const lease = await local.leases.checkpoint(await local.taken(OWNER, leaseKey), CHECKPOINT, signal);
+  const lease = await local.leases.write(
+    await local.taken(OWNER, leaseKey),
+    { checkpoint: CHECKPOINT, sampling: null },
+    signal,
+  );
   const worker = { workerId: OWNER, heartbeat: 3, leaseCount: 1, isLeaving: false, requests: new Map() };
   await local.workers.beat(worker, Date.now(), signal);
   return lease;
@@ -170,7 +174,9 @@ test('--release makes the lease free once it is confirmed: where nobody can be a
   expect(await local.lease('front')).toEqual(lease);
   expect(await run('--release', 'front', '--yes')).toMatchObject({ code: 0, stdout: 'front is free\n' });
   expect(await local.lease('front')).toMatchObject({ leaseOwner: null, checkpoint: CHECKPOINT });
-  await expect(local.leases.checkpoint(lease, CHECKPOINT, signal)).rejects.toThrow('owned by another');
+  await expect(local.leases.write(lease, { checkpoint: CHECKPOINT, sampling: null }, signal)).rejects.toThrow(
+    'owned by another',
+  );
 });
 
 test('--reset has the stream read from another position on', async () => {

@@ -1,0 +1,156 @@
+import { setMaxListeners } from 'node:events';
+import type { Config } from '../config/resolve.ts';
+import { errorName } from '../core/errors.ts';
+import type { SampledFrame } from '../stream/sampled-frame.ts';
+import type { ByteShare } from './byte-budget.ts';
+import { DropLog } from './drops.ts';
+import { EndpointControl } from './endpoint-control.ts';
+import { FailureLog } from './failures.ts';
+import type { FailedInference, Inference } from './inference.ts';
+import { ageOf, Inquiry, type InquiryConfig, type InquiryOptions, identityOf } from './inquiry.ts';
+import { FrameQueue, type Place, type QueueLimits } from './queue.ts';
+
+export type PipelineConfig = InquiryConfig &
+  Pick<
+    Config,
+    | 'endpoints'
+    | 'queueFullPolicy'
+    | 'maxWaitingFramesPerStream'
+    | 'sageMakerTaskQueueSize'
+    | 'sageMakerTaskThreadPoolSize'
+    | 'publishFailures'
+  >;
+
+export interface EndpointPipelineOptions extends Omit<InquiryOptions, 'config' | 'control'> {
+  /** In force now. */
+  config: () => PipelineConfig;
+  /** Its part of the bytes that all queues hold. */
+  share: ByteShare;
+  /**
+   * Resolves when the result, or that there is none, is published.
+   *
+   * @throws {KvsInferenceError} TENURE_OVER if it may not be published any more
+   */
+  write: (frame: SampledFrame, outcome: Inference | FailedInference) => Promise<void>;
+}
+
+/**
+ * A sampled frame's way to one endpoint: wait for a slot, decode, ask, publish, settle. A frame that fails for good, or
+ * is dropped to stay fresh, is counted, logged and settled too. One that is given up with its tenure is abandoned: the
+ * checkpoint stays before it, and whoever holds the lease next reads it again.
+ */
+export class EndpointPipeline {
+  readonly #options: EndpointPipelineOptions;
+  readonly #queue: FrameQueue;
+  readonly #control: EndpointControl;
+  readonly #inquiry: Inquiry;
+  readonly #drops: DropLog;
+  readonly #failures: FailureLog;
+
+  constructor(options: EndpointPipelineOptions) {
+    const { clock, config, endpoint, metrics, share } = options;
+    const log = options.log.child({ endpoint: endpoint.name });
+    this.#options = { ...options, log };
+    const { sageMakerTaskThreadPoolSize: concurrency } = config();
+    this.#queue = new FrameQueue({ limits: this.#limits(), concurrency, budget: share });
+    this.#control = new EndpointControl({
+      queue: this.#queue,
+      maxConcurrency: concurrency,
+      clock,
+      log,
+      metrics,
+    });
+    this.#inquiry = new Inquiry({ ...options, log, control: this.#control });
+    this.#drops = new DropLog({ endpoint: endpoint.name, clock, log: options.log, metrics });
+    this.#failures = new FailureLog({ clock, log, metrics });
+    this.configure();
+  }
+
+  /** Frames that wait or are in flight. */
+  get depth(): number {
+    return this.#queue.depth;
+  }
+
+  /** Whether no frame is inside, nor waits to get in. */
+  get isIdle(): boolean {
+    return this.#queue.isIdle;
+  }
+
+  /** To be called when the configuration has changed. */
+  configure(): void {
+    this.#queue.configure(this.#limits());
+    const { sageMakerTaskThreadPoolSize: maxConcurrency } = this.#options.config();
+    this.#control.configure({ maxConcurrency, isWanted: this.#inquiry.isConfigured });
+  }
+
+  /** See InferencePipeline.submit. */
+  async submit(frame: SampledFrame, signal: AbortSignal): Promise<void> {
+    const { draining, over } = frame.tenure;
+    // Each of a stream's frames that are inside listens to them, which is no leak.
+    setMaxListeners(Number.POSITIVE_INFINITY, signal, draining, over);
+    const { streamName, payload } = frame;
+    const run = (place: Place) => this.#run(frame, place);
+    await this.#queue.enter({ streamName, bytes: payload.length, draining, run }, signal);
+  }
+
+  /** Measures the values of now. */
+  report(): void {
+    this.#options.metrics.observe('ConcurrencyLimit', null, this.#control.concurrency);
+  }
+
+  /** Resolves when no frame is inside any more; it is for the tenures to see to that. Writes the last lines. */
+  async close(): Promise<void> {
+    await this.#queue.onIdle();
+    this.#control.close();
+    this.#drops.flush();
+    this.#failures.flush();
+    this.#options.share.close();
+  }
+
+  async #run(frame: SampledFrame, place: Place): Promise<void> {
+    const { tenure } = frame;
+    try {
+      const outcome = await this.#inquiry.infer(frame, place);
+      if (!tenure.isValid()) return this.#abandon(frame);
+      if ('error' in outcome) await this.#fail(frame, outcome);
+      else await this.#publish(frame, outcome);
+    } catch (error) {
+      const name = errorName(error);
+      if (name === 'DRAINING' || name === 'TENURE_OVER' || tenure.over.aborted || !tenure.isValid()) {
+        return this.#abandon(frame);
+      }
+      if (name === 'DROPPED') this.#drops.add(frame, 'QUEUE_FULL');
+      else if (name === 'TOO_OLD') this.#drops.add(frame, 'TOO_OLD');
+      else this.#failures.add(frame, { error, attempts: 0 });
+    }
+    frame.settle();
+  }
+
+  async #publish(frame: SampledFrame, inference: Inference): Promise<void> {
+    const { write, clock, metrics } = this.#options;
+    await write(frame, inference);
+    this.#failures.succeeded();
+    metrics.count('ResultsPublished', frame.streamName);
+    metrics.observe('IngestToProcessLatency', frame.streamName, ageOf(frame, clock));
+  }
+
+  async #fail(frame: SampledFrame, failed: FailedInference): Promise<void> {
+    if (this.#options.config().publishFailures) await this.#options.write(frame, failed);
+    this.#failures.add(frame, failed);
+  }
+
+  #abandon(frame: SampledFrame): void {
+    this.#options.metrics.count('FramesHandedOver', frame.streamName);
+    this.#options.log.debug(identityOf(frame), 'frame handed over');
+    frame.abandon();
+  }
+
+  #limits(): QueueLimits {
+    const { sageMakerTaskQueueSize, maxWaitingFramesPerStream, queueFullPolicy } = this.#options.config();
+    return {
+      size: sageMakerTaskQueueSize,
+      maxWaitingPerStream: maxWaitingFramesPerStream,
+      fullPolicy: queueFullPolicy,
+    };
+  }
+}

@@ -1,0 +1,202 @@
+import type { SageMakerRuntimeClient } from '@aws-sdk/client-sagemaker-runtime';
+import type { Config } from '../config/resolve.ts';
+import type { ContentType } from '../config/schema.ts';
+import type { Clock } from '../core/clock.ts';
+import { errorMessage, errorName, KvsInferenceError } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import type { Metrics } from '../core/metrics.ts';
+import type { SampledEndpoint } from '../lease/sampling.ts';
+import type { SampledFrame } from '../stream/sampled-frame.ts';
+import type { Picture, PictureFormat } from '../video/encoder.ts';
+import type { PicturePool } from '../video/picture-pool.ts';
+import { type EndpointSettings, SageMakerEndpoint } from './endpoint.ts';
+import type { EndpointControl } from './endpoint-control.ts';
+import { type CallOutcome, FrameCalls } from './frame-calls.ts';
+import type { FailedInference, Inference } from './inference.ts';
+import { customAttributes, inferenceId } from './invocation.ts';
+import type { Place, SlotOptions } from './queue.ts';
+
+export type InquiryConfig = Pick<
+  Config,
+  | 'endpoints'
+  | 'mode'
+  | 'maxFrameAgeInMilli'
+  | 'sageMakerTaskThreadPoolName'
+  | 'sageMakerTaskTimeoutInMilli'
+  | 'sageMakerMaxAttempts'
+  | 'sageMakerMaxPayloadBytes'
+  | 'sageMakerTargetVariant'
+  | 'sageMakerTargetModel'
+  | 'sageMakerInferenceComponent'
+  | 'imageMaxWidth'
+  | 'imageMaxHeight'
+  | 'imageQuality'
+>;
+
+export interface InquiryOptions {
+  /** In force now. */
+  config: () => InquiryConfig;
+  endpoint: SampledEndpoint;
+  control: EndpointControl;
+  client: Pick<SageMakerRuntimeClient, 'send'>;
+  pictures: PicturePool;
+  /** Waits while too many results, or too many of the stream, wait to be published. @throws the reason of `signal` */
+  room: (streamName: string, signal: AbortSignal) => Promise<void>;
+  clock: Clock;
+  /** Names the endpoint in its lines. */
+  log: Logger;
+  metrics: Metrics;
+}
+
+const PICTURE_FORMATS: Readonly<Record<ContentType, PictureFormat>> = {
+  'image/jpeg': 'jpeg',
+  'image/png': 'png',
+  'image/bmp': 'bmp',
+  'image/gif': 'gif',
+  'application/x-image': 'jpeg',
+};
+
+/** What is done with a frame in its slots: it is decoded, and the endpoint asked about it, until there is an answer. */
+export class Inquiry {
+  readonly #options: InquiryOptions;
+  readonly #endpoint: SageMakerEndpoint;
+
+  constructor(options: InquiryOptions) {
+    this.#options = options;
+    this.#endpoint = new SageMakerEndpoint({
+      client: options.client,
+      name: options.endpoint.name,
+      acceptContentType: options.endpoint.acceptContentType,
+      settings: () => this.#endpointSettings(),
+      clock: options.clock,
+    });
+  }
+
+  /** What was sampled for an endpoint is still sent to it when it is configured no more, unless it is down for long. */
+  get isConfigured(): boolean {
+    const { config, endpoint } = this.#options;
+    return config().endpoints.some(({ name }) => name === endpoint.name);
+  }
+
+  /**
+   * Asks until there is an answer, or it is certain that there will be none.
+   *
+   * @throws GivenUpError; TOO_OLD; what the tenure's `over` aborts with
+   */
+  async infer(frame: SampledFrame, place: Place): Promise<Inference | FailedInference> {
+    const { clock, config, control, log, metrics, room } = this.#options;
+    const { streamName } = frame;
+    const settings = () => {
+      const { sageMakerMaxAttempts: maxAttempts, mode } = config();
+      return { maxAttempts, isLossless: mode === 'lossless' };
+    };
+    const calls = new FrameCalls({ control, streamName, settings, clock, metrics });
+    let options: SlotOptions = { delay: (signal) => room(streamName, signal) };
+    for (let isFirst = true; ; isFirst = false) {
+      const attempt = (slot: number) => this.#attempt(frame, calls, { slot, isFirst });
+      const outcome = await place.inSlot(attempt, options);
+      if ('inference' in outcome) return outcome.inference;
+      const { error, attempts, delayMillis } = outcome.retry;
+      log.warn(
+        { ...identityOf(frame), error: errorName(error), attempts, delayMillis },
+        `invocation failed, trying again: ${errorMessage(error)}`,
+      );
+      options = {
+        // While the endpoint is down others have their turn first: it may be this frame that it fails on.
+        first: control.isClosed,
+        delay: (signal) => clock.sleep(delayMillis, signal),
+      };
+    }
+  }
+
+  /** @throws {KvsInferenceError} TOO_OLD */
+  async #attempt(
+    frame: SampledFrame,
+    calls: FrameCalls,
+    { slot, isFirst }: { slot: number; isFirst: boolean },
+  ): Promise<
+    { inference: Inference | FailedInference } | { retry: Extract<CallOutcome<never>, { type: 'retry' }> }
+  > {
+    const { config, log, metrics } = this.#options;
+    const { streamName, tenure } = frame;
+    this.#checkAge(frame);
+    if (this.#options.control.isGivenUp) {
+      return { inference: { error: this.#givenUp(), attempts: calls.attempts, picture: null } };
+    }
+    let picture: Picture;
+    try {
+      picture = await this.#picture(frame);
+    } catch (error) {
+      return { inference: { error, attempts: calls.attempts, picture: null } };
+    }
+    tenure.over.throwIfAborted();
+    if (isFirst) metrics.count('FramesSent', streamName);
+    const invocation = {
+      body: picture.data,
+      inferenceId: inferenceId(frame.id),
+      customAttributes: customAttributes(frame),
+    };
+    const outcome = await calls.attempt(() => this.#endpoint.invoke(invocation, tenure.over), tenure.over);
+    if (outcome.type === 'retry') return { retry: outcome };
+    const { data: _, ...sent } = picture;
+    if (outcome.type === 'failed') {
+      return { inference: { error: outcome.error, attempts: outcome.attempts, picture: sent } };
+    }
+    const { answer } = outcome;
+    metrics.count('FramesSucceeded', streamName);
+    metrics.observe('InvocationLatency', streamName, answer.inferenceMillis);
+    const slotName = config().sageMakerTaskThreadPoolName.replace('%d', String(slot));
+    log.debug({ ...identityOf(frame), slot: slotName, inferenceMillis: answer.inferenceMillis }, 'inferred');
+    return { inference: { picture: sent, answer } };
+  }
+
+  /** Decodes again at each attempt: a frame that waits is to hold its compressed bytes and no more. */
+  async #picture(frame: SampledFrame): Promise<Picture> {
+    const { config, endpoint, metrics, pictures } = this.#options;
+    const { imageMaxWidth, imageMaxHeight, imageQuality, sageMakerMaxPayloadBytes } = config();
+    const picture = await pictures.picture(frame.codec(), frame.payload, {
+      format: PICTURE_FORMATS[endpoint.acceptContentType],
+      maxWidth: imageMaxWidth ?? null,
+      maxHeight: imageMaxHeight ?? null,
+      quality: imageQuality,
+      maxBytes: sageMakerMaxPayloadBytes,
+    });
+    if (picture.reduced !== null) metrics.count('PicturesReduced', frame.streamName);
+    return picture;
+  }
+
+  #givenUp(): KvsInferenceError {
+    const { name } = this.#options.endpoint;
+    return new KvsInferenceError('ENDPOINT_GIVEN_UP', `endpoint "${name}" is down, and configured no more`);
+  }
+
+  #checkAge(frame: SampledFrame): void {
+    const { maxFrameAgeInMilli: maxAge } = this.#options.config();
+    const age = ageOf(frame, this.#options.clock);
+    if (maxAge === 0 || age <= maxAge) return;
+    throw new KvsInferenceError('TOO_OLD', `frame is ${age} ms old`);
+  }
+
+  #endpointSettings(): EndpointSettings {
+    const { config, endpoint } = this.#options;
+    const { endpoints, sageMakerTaskTimeoutInMilli: timeoutMillis, ...keys } = config();
+    // One that is no longer configured is asked as any.
+    const own = endpoints.find(({ name }) => name === endpoint.name);
+    return {
+      timeoutMillis,
+      targetVariant: own?.targetVariant ?? keys.sageMakerTargetVariant ?? null,
+      targetModel: own?.targetModel ?? keys.sageMakerTargetModel ?? null,
+      inferenceComponent: own?.inferenceComponent ?? keys.sageMakerInferenceComponent ?? null,
+    };
+  }
+}
+
+/** Milliseconds since the frame reached Kinesis Video Streams, as far as the clocks agree. */
+export function ageOf({ fragment, frame }: SampledFrame, clock: Clock): number {
+  return Math.max(0, Math.round(clock.now() - fragment.serverTimestampMillis - frame.offsetMillis));
+}
+
+/** What a line on a frame says of it. */
+export function identityOf({ id, streamName, fragment, frame }: SampledFrame) {
+  return { id, streamName, fragmentNumber: fragment.fragmentNumber, frameIndex: frame.index };
+}
