@@ -13,6 +13,10 @@ export interface WorkerProcessOptions {
   /** For its log, which is written as it comes. */
   logFolder: string;
   onLine: (line: Readonly<Record<string, unknown>>) => void;
+  /** Before the script's path, such as `--import` and a module. */
+  nodeOptions?: readonly string[];
+  /** Of what that module sends over the channel. */
+  onMessage?: (message: unknown) => void;
 }
 
 /** `running` from its first log line on. */
@@ -29,14 +33,16 @@ export class WorkerProcess {
   #state: WorkerState = 'starting';
   #isAskedToEnd = false;
 
-  constructor({ name, script, env, logFolder, onLine }: WorkerProcessOptions) {
+  constructor(options: WorkerProcessOptions) {
+    const { name, script, env, logFolder, onLine, nodeOptions = [], onMessage } = options;
     this.name = name;
-    this.#child = spawn(process.execPath, [script, 'worker'], {
+    this.#child = spawn(process.execPath, [...nodeOptions, script, 'worker'], {
       env: { ...process.env, ...env },
       // The channel tells the worker when this process dies. A group of its own: Ctrl-C is for us to act on.
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       detached: true,
     });
+    if (onMessage !== undefined) this.#child.on('message', onMessage);
     const file = createWriteStream(join(logFolder, `${name}.log`));
     this.#child.stderr?.pipe(file, { end: false });
     if (this.#child.stdout !== null) {
@@ -63,6 +69,11 @@ export class WorkerProcess {
 
   get state(): WorkerState {
     return this.#state;
+  }
+
+  /** To the module that listens on the channel; a process that has ended hears nothing. */
+  tell(message: object): void {
+    if (this.#child.connected) this.#child.send(message, () => undefined);
   }
 
   async kill(): Promise<void> {

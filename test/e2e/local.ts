@@ -10,6 +10,7 @@ import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { systemClock } from '../../src/core/clock.ts';
 import { errorName } from '../../src/core/errors.ts';
 import { createLogger } from '../../src/core/log.ts';
+import type { MetricName } from '../../src/core/metrics.ts';
 import { type Cluster, startCluster } from '../../src/emulator/cluster.ts';
 import { isStreamLease, SYNC_LEASE_KEY } from '../../src/lease/keys.ts';
 import { type Lease, type LeaseItem, parseLease } from '../../src/lease/lease.ts';
@@ -61,7 +62,8 @@ export async function startLocal({ streams, config = {}, endpoint = () => DETECT
     AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: sageMaker.url,
   };
   const url = (name: string) => localClient(env[name] ?? '');
-  const kinesis = new KinesisClient(url('AWS_ENDPOINT_URL_KINESIS'));
+  // No more than five data streams can be created at once: the others try again.
+  const kinesis = new KinesisClient({ ...url('AWS_ENDPOINT_URL_KINESIS'), maxAttempts: 10 });
   const dynamoDb = new DynamoDBClient(url('AWS_ENDPOINT_URL_DYNAMODB'));
   const ssm = new SSMClient(url('AWS_ENDPOINT_URL_SSM'));
   const kinesisVideo = new KinesisVideo(url('AWS_ENDPOINT_URL_KINESIS_VIDEO'));
@@ -141,18 +143,39 @@ export async function compareWithReference(local: Local, application: Applicatio
     kdsStreamName: `${application.name}-reference`,
   });
   const worker = reference.startWorker();
-  await until('the reference has read as far', async () => {
-    const reached = await reference.leases();
-    return [...ends].every(([name, end]) => position(reached.get(name)) >= position(end));
-  });
+  await untilReached(reference, ends);
   if ((await worker.kill('SIGTERM')) !== 0) throw new Error(`the reference failed: ${worker.stderr()}`);
-  const idsOf = (results: ResultRecord[]) => {
-    const done = results.filter(
-      ({ streamName, fragmentNumber }) => BigInt(fragmentNumber) <= position(ends.get(streamName)),
+  const [ours, theirs] = [await resultsUpTo(application, ends), await resultsUpTo(reference, ends)];
+  return { ours: idsOf(ours), reference: idsOf(theirs) };
+}
+
+/** Until the checkpoints have passed those of these leases. */
+export async function untilReached({ name, leases }: Application, ends: ReadonlyMap<string, Lease>) {
+  await until(`${name} has read as far`, async () => {
+    const reached = await leases();
+    return [...ends].every(([streamName, end]) => position(reached.get(streamName)) >= position(end));
+  });
+}
+
+/** Until everything that the streams took before is done. */
+export async function untilDone({ name, leases }: Application, millis: number, limitMillis?: number) {
+  const isDone = async () =>
+    [...(await leases()).values()].every(
+      ({ checkpoint }) => (checkpoint?.serverTimestampMillis ?? 0) >= millis,
     );
-    return [...new Set(done.map(({ id }) => id))].sort();
-  };
-  return { ours: idsOf(await application.results()), reference: idsOf(await reference.results()) };
+  await until(`the checkpoints of ${name} have passed`, isDone, limitMillis);
+}
+
+/** What was published of the fragments up to the checkpoints of these leases. */
+export async function resultsUpTo(application: Application, ends: ReadonlyMap<string, Lease>) {
+  const isDone = ({ streamName, fragmentNumber }: ResultRecord) =>
+    BigInt(fragmentNumber) <= position(ends.get(streamName));
+  return (await application.results()).filter(isDone);
+}
+
+/** Each once, in order. */
+export function idsOf(results: readonly ResultRecord[]): string[] {
+  return [...new Set(results.map(({ id }) => id))].sort();
 }
 
 function position(lease: Lease | undefined): bigint {
@@ -160,10 +183,13 @@ function position(lease: Lease | undefined): bigint {
 }
 
 export interface WorkerUnderTest {
+  readonly pid: number | undefined;
   /** Its log. */
   lines: Array<Record<string, unknown>>;
   /** Those of its lines that say this. */
   said(message: string): Array<Record<string, unknown>>;
+  /** The sum of a count over all metrics that it has written. */
+  counted(metric: MetricName): number;
   /** Fresh in each process; null before it has read its parameter. */
   id(): string | null;
   stderr: () => string;
@@ -187,8 +213,13 @@ function startWorker(env: Record<string, string>): WorkerUnderTest {
   const ended = once(child, 'close').then(([code]) => code as number | null);
   const said = (message: string) => lines.filter(({ msg }) => String(msg).includes(message));
   return {
+    pid: child.pid,
     lines,
     said,
+    counted: (metric) =>
+      said('metrics')
+        .filter((line) => line['StreamName'] === undefined)
+        .reduce((sum, line) => sum + Number(line[metric] ?? 0), 0),
     id: () => (said('worker started')[0]?.['workerId'] as string | undefined) ?? null,
     send: (signal) => void child.kill(signal),
     stderr: () => stderr,
@@ -212,8 +243,11 @@ async function readItems(dynamoDb: DynamoDBClient, TableName: string): Promise<L
 
 /** Asks until the answer is true. @throws {Error} after the limit */
 export async function until(what: string, condition: () => boolean | Promise<boolean>, limitMillis = 30_000) {
-  for (const end = Date.now() + limitMillis; !(await condition()); ) {
+  for (const end = Date.now() + limitMillis; ; ) {
+    const askedAt = Date.now();
+    if (await condition()) return;
     if (Date.now() > end) throw new Error(`not within ${limitMillis} ms: ${what}`);
-    await delay(50);
+    // Where answers take long, as many ask, most of the time is left to those who do the work.
+    await delay(Math.min(500, Math.max(50, 4 * (Date.now() - askedAt))));
   }
 }
