@@ -38,7 +38,7 @@ test.each(MUTATION_KINDS)('damage of the kind %s', (kind) => {
     fc.property(body, mutation, (bytes, change) => {
       expect(problemOf(mutated(bytes, [{ ...change, kind }]))).toBeNull();
     }),
-    { numRuns: 50 },
+    { numRuns: 25 },
   );
 });
 
@@ -47,7 +47,7 @@ test('damage upon damage', () => {
     fc.property(body, fc.array(mutation, { minLength: 2, maxLength: 6 }), (bytes, changes) => {
       expect(problemOf(mutated(bytes, changes))).toBeNull();
     }),
-    { numRuns: 150 },
+    { numRuns: 80 },
   );
 });
 

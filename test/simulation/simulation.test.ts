@@ -20,12 +20,12 @@ function counts(stdout: string, what: 'published' | 'sampling changes'): number[
 test(
   'fleets of 6 workers and 40 streams go through trouble and lose nothing',
   async () => {
-    const { exitCode, stdout, stderr } = await simulate('--small', '--seeds', '4', '--seed', '1');
+    const { exitCode, stdout, stderr } = await simulate('--small', '--seeds', '3', '--seed', '1');
     expect({ exitCode, stderr, failed: stdout.match(/.*FAILED.*/s)?.[0] }).toEqual({
       exitCode: 0,
       stderr: '',
     });
-    expect(counts(stdout, 'published')).toHaveLength(4);
+    expect(counts(stdout, 'published')).toHaveLength(3);
     expect(Math.min(...counts(stdout, 'published'))).toBeGreaterThan(1000);
     expect(Math.min(...counts(stdout, 'sampling changes'))).toBeGreaterThan(50);
   },
