@@ -4,7 +4,7 @@ import { type HttpProxy, startHttpProxy } from '../chaos/proxy.ts';
 import { Random } from '../support/random.ts';
 import { type Application, compareWithReference, type Local, startLocal, until } from './local.ts';
 
-const CONFIG = { inferenceInterval: 1, failoverTimeInMilli: 1000, checkpointIntervalInMilli: 300 };
+const CONFIG = { inferenceInterval: 1, failoverTimeInMilli: 2500, checkpointIntervalInMilli: 300 };
 const EXPIRED = 'no sign of life has landed for the fail-over time';
 
 let local: Local;
@@ -46,8 +46,10 @@ describe('a table that cannot be reached', () => {
       const count = async () => (await application.results()).length;
       await until('results', async () => (await count()) > 4);
 
+      // On a busy machine signs of life may have come too late before.
+      const expired = worker.said(EXPIRED).length;
       proxy.harm(fault, 1);
-      await until('it says so', () => worker.said(EXPIRED).length > 0);
+      await until('it says so', () => worker.said(EXPIRED).length > expired);
       // What was being put at that moment lands.
       await delay(500);
       const before = await count();
@@ -55,10 +57,10 @@ describe('a table that cannot be reached', () => {
       await delay(3000);
       expect(await count()).toBe(before);
       expect(worker.said('sign of life not given, trying again').length).toBeGreaterThan(0);
+      expect(worker.said(EXPIRED)).toHaveLength(expired + 1);
 
       proxy.heal();
       await untilDone(application, Date.now());
-      expect(worker.said(EXPIRED)).toHaveLength(1);
       expect(await worker.kill('SIGTERM')).toBe(0);
       expect(worker.said('gap:')).toEqual([]);
       const { ours, reference } = await compareWithReference(local, application);
