@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import { Delayed } from '../core/delayed.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { SampledFrame } from '../stream/sampled-frame.ts';
@@ -26,20 +27,22 @@ const MESSAGES: Readonly<Record<DropReason, string>> = {
  * and reason: a live stream may drop more frames than it shows.
  */
 export class DropLog {
-  readonly #options: { endpoint: string; clock: Clock; log: Logger; metrics: Metrics };
+  readonly #options: { clock: Clock; log: Logger; metrics: Metrics };
   /** By stream and reason. */
   #drops = new Map<string, Drops>();
-  #gathering = new AbortController();
+  readonly #later: Delayed;
 
-  constructor(options: { endpoint: string; clock: Clock; log: Logger; metrics: Metrics }) {
+  /** @param options.log names the endpoint in its lines */
+  constructor(options: { clock: Clock; log: Logger; metrics: Metrics }) {
     this.#options = options;
+    this.#later = new Delayed(options.clock, GATHERING_MILLIS, () => this.flush());
   }
 
   add({ id, streamName }: SampledFrame, reason: DropReason): void {
     const { metrics } = this.#options;
     metrics.count('FramesDropped', streamName);
     metrics.count(METRICS_BY_REASON[reason], streamName);
-    if (this.#drops.size === 0) void this.#gather();
+    if (this.#drops.size === 0) this.#later.start();
     const key = `${reason} ${streamName}`;
     const drops = this.#drops.get(key) ?? { streamName, reason, ids: [] };
     this.#drops.set(key, drops);
@@ -51,21 +54,13 @@ export class DropLog {
 
   /** Writes what has no line yet. Leaves no timer. */
   flush(): void {
-    this.#gathering.abort();
+    this.#later.cancel();
     const drops = this.#drops;
     this.#drops = new Map();
     for (const each of drops.values()) if (each.ids.length > 0) this.#write(each);
   }
 
-  async #gather(): Promise<void> {
-    this.#gathering = new AbortController();
-    const { signal } = this.#gathering;
-    await this.#options.clock.sleep(GATHERING_MILLIS, signal).catch(() => undefined);
-    if (!signal.aborted) this.flush();
-  }
-
   #write({ streamName, reason, ids }: Drops): void {
-    const { endpoint, log } = this.#options;
-    log.warn({ streamName, endpoint, reason, frames: ids.length, ids }, MESSAGES[reason]);
+    this.#options.log.warn({ streamName, reason, frames: ids.length, ids }, MESSAGES[reason]);
   }
 }

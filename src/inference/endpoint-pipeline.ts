@@ -61,7 +61,7 @@ export class EndpointPipeline {
       metrics,
     });
     this.#inquiry = new Inquiry({ ...options, log, control: this.#control });
-    this.#drops = new DropLog({ endpoint: endpoint.name, clock, log: options.log, metrics });
+    this.#drops = new DropLog({ clock, log, metrics });
     this.#failures = new FailureLog({ clock, log, metrics });
     this.configure();
   }

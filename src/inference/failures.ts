@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import { Delayed } from '../core/delayed.ts';
 import { errorMessage, errorName } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
@@ -25,11 +26,12 @@ export class FailureLog {
   /** The error that nothing has interrupted since. */
   #lastError: string | null = null;
   #gathered: Gathered | null = null;
-  #gathering = new AbortController();
+  readonly #later: Delayed;
 
   /** @param options.log names the endpoint in its lines */
   constructor(options: { clock: Clock; log: Logger; metrics: Metrics }) {
     this.#options = options;
+    this.#later = new Delayed(options.clock, GATHERING_MILLIS, () => this.flush());
   }
 
   add(frame: SampledFrame, { error: cause, attempts }: Pick<FailedInference, 'error' | 'attempts'>): void {
@@ -43,10 +45,10 @@ export class FailureLog {
       log.error({ ...details, error }, `frame failed: ${errorMessage(cause)}`);
       return;
     }
-    if (this.#gathered === null) void this.#gather();
+    if (this.#gathered === null) this.#later.start();
     this.#gathered ??= { error, message: errorMessage(cause), failed: [] };
     this.#gathered.failed.push(details);
-    if (this.#gathered.failed.length >= MAX_FRAMES) this.#write();
+    if (this.#gathered.failed.length >= MAX_FRAMES) this.flush();
   }
 
   /** A frame did not fail: what fails next is news again. */
@@ -58,20 +60,9 @@ export class FailureLog {
 
   /** Writes what has no line yet. Leaves no timer. */
   flush(): void {
-    if (this.#gathered !== null) this.#write();
-  }
-
-  async #gather(): Promise<void> {
-    this.#gathering = new AbortController();
-    const { signal } = this.#gathering;
-    await this.#options.clock.sleep(GATHERING_MILLIS, signal).catch(() => undefined);
-    if (!signal.aborted) this.flush();
-  }
-
-  #write(): void {
     if (this.#gathered === null) return;
     const { error, message, failed } = this.#gathered;
-    this.#gathering.abort();
+    this.#later.cancel();
     this.#gathered = null;
     this.#options.log.error({ error, frames: failed.length, failed }, `frames failed: ${message}`);
   }

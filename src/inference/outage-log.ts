@@ -62,14 +62,13 @@ export class OutageLog {
   }
 
   end(): void {
-    const { clock, log } = this.#options;
     if (this.#outage === null) return;
     this.#countTime(this.#outage);
-    const downMillis = Math.round(clock.monotonic() - this.#outage.startedAt);
+    const downMillis = Math.round(this.downMillis);
     this.#outage = null;
     if (!this.#isSaidToBeDown) return;
     this.#isSaidToBeDown = false;
-    log.info({ downMillis }, `endpoint is back after ${seconds(downMillis)} s`);
+    this.#options.log.info({ downMillis }, `endpoint is back after ${seconds(downMillis)} s`);
   }
 
   #report(outage: Outage): void {

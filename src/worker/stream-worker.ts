@@ -136,9 +136,7 @@ export class StreamWorker implements Holding {
 
   /** @returns false if it has not ended by then, or when everything is over */
   async #ends(work: Promise<unknown>, millis: number): Promise<boolean> {
-    return await withTimeout(this.#options.clock, millis, NEVER, (signal) =>
-      unlessAborted(work, signal),
-    ).then(
+    return await withTimeout(this.#options.clock, millis, NEVER, () => work).then(
       () => true,
       () => false,
     );
@@ -175,17 +173,4 @@ export class StreamWorker implements Holding {
       return;
     }
   }
-}
-
-/** Resolves with the promise, or rejects when the signal aborts. */
-async function unlessAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  await new Promise<void>((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(() => {
-      signal.removeEventListener('abort', abort);
-      resolve();
-    }, reject);
-  });
 }

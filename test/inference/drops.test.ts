@@ -6,7 +6,7 @@ import { recorded } from '../support/services.ts';
 function newDrops() {
   const clock = new ManualClock();
   const observed = recorded(clock);
-  const drops = new DropLog({ endpoint: 'detector', clock, ...observed });
+  const drops = new DropLog({ clock, ...observed });
   const drop = (id: string, reason: DropReason = 'QUEUE_FULL') =>
     drops.add({ id, streamName: id.split('/')[0] } as SampledFrame, reason);
   const said = () =>
