@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { listenOnLoopback } from '../support/loopback.ts';
 import type { Random } from '../support/random.ts';
 import type { Fault } from './actions.ts';
 import { mergePutRecords, splitPutRecords } from './put-records.ts';
@@ -102,8 +103,7 @@ export async function startHttpProxy({ target, random, rewrite }: HttpProxyOptio
     // One of the two sides has gone: the other one is told by a reset.
     handle().catch(() => incoming.socket.destroy());
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const listening = await listenOnLoopback(server);
 
   const heal = () => {
     harm = null;
@@ -111,7 +111,7 @@ export async function startHttpProxy({ target, random, rewrite }: HttpProxyOptio
     hanging.clear();
   };
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: listening.url,
     struck,
     harm: (fault, probability) => {
       harm = { fault, probability };
@@ -119,11 +119,8 @@ export async function startHttpProxy({ target, random, rewrite }: HttpProxyOptio
     heal,
     close: async () => {
       heal();
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
+      await listening.close();
       agent.destroy();
-      await closed;
     },
   };
 }

@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { clusterStart, frameBlock, streamHeader } from '../../src/emulator/camera/matroska-stream.ts';
 import type { CameraTrack, SourceFragment } from '../../src/emulator/camera/video-source.ts';
 import { write } from '../../src/emulator/kinesis-video/connection.ts';
 import { fragmentPieces } from '../../src/emulator/kinesis-video/media-body.ts';
+import { listenOnLoopback } from '../support/loopback.ts';
 
 /**
  * GetMedia of streams without end, as fast as each is read: what a long outage has left to be read. Every fragment of
@@ -45,16 +44,10 @@ export async function startEndlessMedia(track: CameraTrack, { durationMillis, fr
   const server = createServer((incoming, response) => {
     send(incoming, response).catch(() => response.destroy());
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const { url, close } = await listenOnLoopback(server);
   return {
     /** The data endpoint. */
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    async close() {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
+    url,
+    close,
   };
 }

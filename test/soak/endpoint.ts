@@ -1,10 +1,9 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Answer } from '../support/http-server.ts';
 import { awsError } from '../support/http-server.ts';
 import { DETECTION } from '../support/local-services.ts';
+import { listenOnLoopback } from '../support/loopback.ts';
 
 /** What the endpoint does with each call. */
 export type EndpointHealth =
@@ -39,18 +38,12 @@ export async function startEndpoint() {
     const { status = 200, headers = {}, body } = await answer();
     response.writeHead(status, headers).end(body);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const { url, close } = await listenOnLoopback(server);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url,
     set health(now: EndpointHealth) {
       health = now;
     },
-    async close() {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
+    close,
   };
 }

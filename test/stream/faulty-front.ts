@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { listenOnLoopback } from '../support/loopback.ts';
 
 /** What goes wrong with a GetMedia call, after so many bytes of its body. */
 export type Fault =
@@ -29,22 +29,16 @@ export async function startFaultyFront(target: string, faultOf: (call: number) =
       faults += 1;
     }).catch(() => response.destroy());
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const { url, close } = await listenOnLoopback(server);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url,
     /** So far. */
     calls: () => calls,
     /** Made so far. */
     faults: () => faults,
     /** Connections that are open now. */
     connections: () => open.size,
-    close: async () => {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
+    close,
   };
 }
 

@@ -1,6 +1,5 @@
-import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { listenOnLoopback } from './loopback.ts';
 
 export interface ReceivedRequest {
   path: string;
@@ -21,7 +20,7 @@ export interface Answer {
 
 const TRICKLE_MILLIS = 5;
 
-/** A real HTTP server on loopback that answers as it is told; `await using` closes it. */
+/** A real HTTP server on loopback that answers as it is told. */
 export async function serve(answer: (request: ReceivedRequest, count: number) => Answer | Promise<Answer>) {
   const requests: ReceivedRequest[] = [];
   const server = createServer(async (incoming, response) => {
@@ -33,26 +32,13 @@ export async function serve(answer: (request: ReceivedRequest, count: number) =>
     if (trouble === undefined) response.writeHead(status, headers).end(body);
     else makeTrouble(trouble, response.writeHead(status, headers), body);
   });
-  const listen = async (port: number) => {
-    server.listen(port, '127.0.0.1');
-    await once(server, 'listening');
-    return (server.address() as AddressInfo).port;
-  };
-  const port = await listen(0);
-  const close = async () => {
-    if (!server.listening) return;
-    const closed = once(server, 'close');
-    server.close();
-    server.closeAllConnections();
-    await closed;
-  };
+  const { url, close } = await listenOnLoopback(server);
   return {
-    url: `http://127.0.0.1:${port}`,
+    url,
     requests,
-    /** Cuts every connection; from now on they are refused. */
     close,
     /** Listens again, on the same port. */
-    reopen: async () => void (await listen(port)),
+    reopen: async () => void (await listenOnLoopback(server, Number(new URL(url).port))),
   };
 }
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { write } from '../../src/emulator/kinesis-video/connection.ts';
+import { listenOnLoopback } from './loopback.ts';
 import { type MediaFragment, MediaFragments } from './media-fragments.ts';
 
 /** What a fragment suffers on its way. */
@@ -32,9 +32,7 @@ export async function startMediaFront(target: string, faults: Readonly<Record<st
   const server = createServer((incoming, response) => {
     answer(incoming, response).catch(() => response.destroy());
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { url, close } = await listenOnLoopback(server);
   const stream = (name: string) => {
     const known = streams.get(name) ?? new FaultyStream(faults[name] ?? {});
     streams.set(name, known);
@@ -70,12 +68,7 @@ export async function startMediaFront(target: string, faults: Readonly<Record<st
     struck: (name: string) => stream(name).struck,
     /** GetMedia calls of a stream. */
     calls: (name: string) => stream(name).calls,
-    close: async () => {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
+    close,
   };
 }
 
