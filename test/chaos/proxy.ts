@@ -26,6 +26,8 @@ export interface HttpProxy {
   close(): Promise<void>;
 }
 
+const AWS_JSON = { 'content-type': 'application/x-amz-json-1.1' };
+
 interface Exchange {
   readonly incoming: IncomingMessage;
   readonly response: ServerResponse;
@@ -81,6 +83,10 @@ export async function startHttpProxy({ target, random, rewrite }: HttpProxyOptio
         return;
       case 'partial': {
         const { forwarded, isForwarded } = splitPutRecords(String(body), () => random.chance(0.5));
+        if (forwarded === null) {
+          const nothing = mergePutRecords('{"Records":[]}', isForwarded);
+          return send(response, { status: 200, headers: AWS_JSON, body: Buffer.from(nothing) });
+        }
         const answer = await forward({ ...exchange, body: Buffer.from(forwarded) });
         const merged = Buffer.from(mergePutRecords(String(answer.body), isForwarded));
         // The service's checksum is not that of the merged answer.
@@ -143,7 +149,7 @@ function send(response: ServerResponse, { status, headers, body }: Answer): void
 function errorAnswer(status: number, type: string): Answer {
   return {
     status,
-    headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amzn-errortype': type },
+    headers: { ...AWS_JSON, 'x-amzn-errortype': type },
     body: Buffer.from(JSON.stringify({ __type: type, message: 'a fault of the test' })),
   };
 }

@@ -12,15 +12,19 @@ interface PutRecordsAnswer {
   Records: Array<{ SequenceNumber?: string; ShardId?: string; ErrorCode?: string; ErrorMessage?: string }>;
 }
 
-/** Leaves some records of the request out; one at least is forwarded, as the service refuses an empty request. */
+/**
+ * Leaves some records of the request out.
+ *
+ * @returns `forwarded` is null where none is left, as the service refuses an empty request
+ */
 export function splitPutRecords(
   body: string,
   isKept: () => boolean,
-): { forwarded: string; isForwarded: readonly boolean[] } {
+): { forwarded: string | null; isForwarded: readonly boolean[] } {
   const request = JSON.parse(body) as PutRecordsRequest;
-  const isForwarded = request.Records.map((_, index) => isKept() || index === 0);
+  const isForwarded = request.Records.map(isKept);
   const Records = request.Records.filter((_, index) => isForwarded[index]);
-  return { forwarded: JSON.stringify({ ...request, Records }), isForwarded };
+  return { forwarded: Records.length > 0 ? JSON.stringify({ ...request, Records }) : null, isForwarded };
 }
 
 /** The answer to the whole request, from that to its part: what was left out has been throttled. */
