@@ -2,46 +2,59 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CreateTableCommand } from '@aws-sdk/client-dynamodb';
 import { type HttpProxy, startHttpProxy } from '../chaos/proxy.ts';
 import { Random } from '../support/random.ts';
-import { type Application, compareWithReference, type Local, startLocal, until } from './local.ts';
+import { type Application, compareWithReference, type Local, startLocal, until, untilDone } from './local.ts';
 
 const CONFIG = { inferenceInterval: 1, failoverTimeInMilli: 2500, checkpointIntervalInMilli: 300 };
+const LIMIT_MILLIS = 90_000;
 const EXPIRED = 'no sign of life has landed for the fail-over time';
+
+/** How the table cannot be reached, or what happens meanwhile. */
+const FAULTS = ['reset', 'hang'] as const;
+const OUTAGES = [...FAULTS, 'end'];
+/** Each application has streams of its own, as a stream has no more than three readers at once. */
+const streamsOf = (outage: string) => [`${outage}-front`, `${outage}-back`];
 
 let local: Local;
 
 beforeAll(async () => {
-  local = await startLocal({ streams: ['front', 'back'] });
+  local = await startLocal({ streams: ['front', 'back', ...OUTAGES.flatMap(streamsOf)] });
 });
 
 afterAll(async () => {
   await local.close();
 });
 
-/** Until the checkpoints have passed this time, by the clock of the streams, which is ours. */
-async function untilDone(application: Application, millis: number) {
-  await until('the checkpoints have passed', async () =>
-    [...(await application.leases()).values()].every(
-      ({ checkpoint }) => (checkpoint?.serverTimestampMillis ?? 0) >= millis,
-    ),
-  );
-}
-
 describe('a table that cannot be reached', () => {
-  let proxy: HttpProxy;
+  /** Side by side: each application has its own way to the table. */
+  const runs = new Map<string, Promise<void>>();
 
-  beforeAll(async () => {
-    const target = local.env['AWS_ENDPOINT_URL_DYNAMODB'] ?? '';
-    proxy = await startHttpProxy({ target, random: new Random(1) });
+  beforeAll(() => {
+    for (const fault of FAULTS) runs.set(fault, withProxy(fault, goOnAfter(fault)));
+    runs.set('end', withProxy('end', endMeanwhile));
+    // Each is awaited by its own test.
+    for (const run of runs.values()) run.catch(() => undefined);
   });
 
   afterAll(async () => {
-    await proxy.close();
-  });
+    await Promise.allSettled(runs.values());
+  }, LIMIT_MILLIS);
 
-  test.each(['reset', 'hang'] as const)(
-    '%s: nothing is published for a lease that may have expired, and all of it when the table is back',
-    async (fault) => {
-      const application = await local.addApplication(`outage-${fault}`, CONFIG);
+  async function withProxy(
+    outage: string,
+    run: (application: Application, proxy: HttpProxy) => Promise<void>,
+  ): Promise<void> {
+    const target = local.env['AWS_ENDPOINT_URL_DYNAMODB'] ?? '';
+    const proxy = await startHttpProxy({ target, random: new Random(1) });
+    try {
+      const config = { ...CONFIG, streamNames: streamsOf(outage) };
+      await run(await local.addApplication(`outage-${outage}`, config), proxy);
+    } finally {
+      await proxy.close();
+    }
+  }
+
+  const goOnAfter =
+    (fault: (typeof FAULTS)[number]) => async (application: Application, proxy: HttpProxy) => {
       const worker = application.startWorker({ AWS_ENDPOINT_URL_DYNAMODB: proxy.url });
       const count = async () => (await application.results()).length;
       await until('results', async () => (await count()) > 4);
@@ -66,12 +79,9 @@ describe('a table that cannot be reached', () => {
       const { ours, reference } = await compareWithReference(local, application);
       expect(ours).toEqual(reference);
       expect(ours.length).toBeGreaterThanOrEqual(before);
-    },
-    60_000,
-  );
+    };
 
-  test('a worker that is to end meanwhile ends, and the next one goes on', async () => {
-    const application = await local.addApplication('outage-end', CONFIG);
+  async function endMeanwhile(application: Application, proxy: HttpProxy): Promise<void> {
     const first = application.startWorker({ AWS_ENDPOINT_URL_DYNAMODB: proxy.url });
     await until('results', async () => (await application.results()).length > 4);
     proxy.harm('hang', 1);
@@ -83,7 +93,23 @@ describe('a table that cannot be reached', () => {
     expect(await second.kill('SIGTERM')).toBe(0);
     const { ours, reference } = await compareWithReference(local, application);
     expect(ours).toEqual(reference);
-  }, 60_000);
+  }
+
+  test.each(FAULTS)(
+    '%s: nothing is published for a lease that may have expired, and all of it when the table is back',
+    async (fault) => {
+      await runs.get(fault);
+    },
+    LIMIT_MILLIS,
+  );
+
+  test(
+    'a worker that is to end meanwhile ends, and the next one goes on',
+    async () => {
+      await runs.get('end');
+    },
+    LIMIT_MILLIS,
+  );
 });
 
 describe('a table that cannot be used', () => {
@@ -123,7 +149,7 @@ describe('a table that cannot be used', () => {
   });
 
   test("another application's: refused with the names, exit 2, and that one goes on", async () => {
-    const owner = await local.addApplication('owner', CONFIG);
+    const owner = await local.addApplication('owner', { ...CONFIG, streamNames: ['front', 'back'] });
     const running = owner.startWorker();
     await until('its leases', async () => (await owner.leases()).size === 2);
     const worker = await startWorker('/team/second', { leaseTable: 'owner' });
