@@ -9,9 +9,13 @@ export interface LocalService {
   close(): Promise<void>;
 }
 
+const KEEP_ALIVE_MILLIS = 60_000;
+
 /** DynamoDB in this process and in memory. It never throttles; see the design's note on what it lacks. */
 export async function startDynamoDb({ port = 0 }: { port?: number } = {}): Promise<LocalService> {
   const server = dynalite({ createTableMs: 0 });
+  // After the 5 seconds that Node.js has by default, a client on a busy machine would meet resets.
+  server.keepAliveTimeout = KEEP_ALIVE_MILLIS;
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   return {
