@@ -61,7 +61,12 @@ beforeAll(async () => {
   const referenceWorker = reference.startWorker();
   const runs = await Promise.all([
     startLive('slow', { sageMakerTaskThreadPoolSize: 1 }),
-    startLive('hang', { sageMakerTaskThreadPoolSize: 2, sageMakerTaskTimeoutInMilli: TIMEOUT_MILLIS }),
+    startLive('hang', {
+      sageMakerTaskThreadPoolSize: 2,
+      sageMakerTaskTimeoutInMilli: TIMEOUT_MILLIS,
+      // Enough to grow too old, before younger ones take their places.
+      maxWaitingFramesPerStream: 20,
+    }),
     startLive('restart', {}),
   ]);
   const [slow, hang, restart] = runs;
@@ -136,6 +141,9 @@ async function beDownForAWhile(run: LiveRun): Promise<void> {
   // Those of the first seconds, when it catches up, share a line every ten seconds.
   const isNamed = () => givenUp(run.workers).length === worker?.counted('FramesDropped');
   await until('the log names what was dropped', isNamed);
+  // Without one everything is read, as the streams are read from their earliest fragment.
+  const leases = async () => [...(await run.application.leases()).values()];
+  await until('checkpoints', async () => (await leases()).every(({ checkpoint }) => checkpoint !== null));
   await worker?.kill('SIGKILL');
   await delay(DOWN_MILLIS);
   const next = run.start();

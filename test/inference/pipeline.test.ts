@@ -133,8 +133,14 @@ test('a damaged frame fails alone, and the endpoint is not asked about it', asyn
 });
 
 test('a throttled frame is asked about again, and each retry is a line that names it', async () => {
-  const answer = (_request: ReceivedRequest, count: number) =>
-    count <= 2 ? awsError('ThrottlingException') : DETECTION;
+  // Both are under way when the first is refused: after that, the second call would be one too many for its slot.
+  const both = newGate();
+  const answer = async (_request: ReceivedRequest, count: number) => {
+    if (count > 2) return DETECTION;
+    if (count === 2) both.open();
+    await both.opened;
+    return awsError('ThrottlingException');
+  };
   await withPipeline({ answer }, async (run) => {
     const retries = () => run.lines.filter(({ msg }) => String(msg).startsWith('invocation failed'));
     await run.submit(0);
