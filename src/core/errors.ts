@@ -36,6 +36,12 @@ export function errorName(error: unknown): string {
 /** Names that say less than the error's code; the SDK calls a reset connection a TimeoutError, too. */
 const GENERIC_NAMES = new Set(['Error', 'TypeError', 'SystemError', 'KvsInferenceError', 'TimeoutError']);
 
+/** The HTTP status of the answer that an AWS error was; undefined where nobody has answered. */
+export function httpStatusOf(error: unknown): number | undefined {
+  const { $metadata } = error as { $metadata?: { httpStatusCode?: number } };
+  return $metadata?.httpStatusCode;
+}
+
 export function errorMessage(error: unknown): string {
   return isError(error) ? error.message || error.name : String(error);
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from './clock.ts';
 
 /** Lines that may come often: the first is due at once, then one each interval. */
 export class Occasional {

@@ -1,5 +1,5 @@
 import type { Clock } from './clock.ts';
-import { errorName } from './errors.ts';
+import { errorName, httpStatusOf } from './errors.ts';
 
 export interface RetryOptions {
   clock: Clock;
@@ -46,14 +46,18 @@ export async function retry<T>(
 }
 
 /** By name, not by status: some services throttle with HTTP 400. */
-const TRANSIENT_NAMES = new Set([
+export const THROTTLING_NAMES: ReadonlySet<string> = new Set([
   'ThrottlingException',
   'ThrottledException',
-  'ClientLimitExceededException',
   'Throttling',
   'TooManyRequestsException',
   'RequestLimitExceeded',
   'LimitExceededException',
+]);
+
+const TRANSIENT_NAMES: ReadonlySet<string> = new Set([
+  ...THROTTLING_NAMES,
+  'ClientLimitExceededException',
   'ProvisionedThroughputExceededException',
   'ModelNotReadyException',
   'RequestTimeout',
@@ -69,8 +73,7 @@ const TRANSIENT_NAMES = new Set([
  * failure of its own.
  */
 export function isTransientAwsError(error: unknown): boolean {
-  const { $metadata: metadata } = error as { $metadata?: { httpStatusCode?: number } };
-  const status = metadata?.httpStatusCode;
+  const status = httpStatusOf(error);
   const isTransientStatus = status === undefined || status === 408 || status === 429 || status >= 500;
   return isTransientStatus || TRANSIENT_NAMES.has(errorName(error));
 }

@@ -1,20 +1,11 @@
-import { errorMessage, errorName, KvsInferenceError } from '../core/errors.ts';
-import { isTransientAwsError } from '../core/retry.ts';
+import { errorMessage, errorName, httpStatusOf, KvsInferenceError } from '../core/errors.ts';
+import { isTransientAwsError, THROTTLING_NAMES } from '../core/retry.ts';
 
 /**
  * What an error says of the endpoint: it takes no more calls just now, it is not there just now, or it is well and
  * will not have this one.
  */
 export type InvocationFailure = 'throttled' | 'unavailable' | 'final';
-
-const THROTTLING_NAMES = new Set([
-  'ThrottlingException',
-  'ThrottledException',
-  'Throttling',
-  'TooManyRequestsException',
-  'RequestLimitExceeded',
-  'LimitExceededException',
-]);
 
 /** What a request failed with that could not even be written: Node.js's names for it. */
 const INVALID_REQUEST = /^ERR_INVALID_(ARG|CHAR|HTTP)/;
@@ -63,10 +54,10 @@ export function namedInvocationError(error: unknown): unknown {
   if (error instanceof Error && error.message.length > MAX_MESSAGE) {
     error.message = `${error.message.slice(0, MAX_MESSAGE)}…`;
   }
-  const { $metadata } = error as { $metadata?: { httpStatusCode?: number } };
-  const status = $metadata?.httpStatusCode;
+  const status = httpStatusOf(error);
   if (errorName(error) !== 'SyntaxError' || status === undefined) return error;
   const named = new Error(`HTTP ${status} without an error that can be read`, { cause: error });
+  const { $metadata } = error as { $metadata: unknown };
   return Object.assign(named, { name: `HTTP_${status}`, $metadata });
 }
 
@@ -86,9 +77,6 @@ function isWithoutCapacity(error: unknown): boolean {
 
 /** The model's own where it is the model that failed; undefined where nobody has answered. */
 function answeredStatus(error: unknown): number | undefined {
-  const { OriginalStatusCode, $metadata } = error as {
-    OriginalStatusCode?: number;
-    $metadata?: { httpStatusCode?: number };
-  };
-  return errorName(error) === 'ModelError' ? OriginalStatusCode : $metadata?.httpStatusCode;
+  const { OriginalStatusCode } = error as { OriginalStatusCode?: number };
+  return errorName(error) === 'ModelError' ? OriginalStatusCode : httpStatusOf(error);
 }

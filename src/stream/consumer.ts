@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import { errorMessage, errorName, KvsInferenceError } from '../core/errors.ts';
+import { errorMessage, errorName, httpStatusOf, KvsInferenceError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Checkpoint } from '../lease/checkpoint.ts';
 import type { StartPosition } from '../lease/lease.ts';
@@ -248,6 +248,5 @@ export class StreamConsumer {
 
 /** Whether the service has answered, only not with media. */
 function isAnswer(error: unknown): boolean {
-  const { $metadata: metadata } = error as { $metadata?: { httpStatusCode?: number } };
-  return error instanceof InStreamError || metadata?.httpStatusCode !== undefined;
+  return error instanceof InStreamError || httpStatusOf(error) !== undefined;
 }

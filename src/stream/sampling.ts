@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import { httpStatusOf } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { fullJitter } from '../core/retry.ts';
 import type { Checkpoint } from '../lease/checkpoint.ts';
@@ -178,8 +179,7 @@ function hasEndpoints(plan: SamplingPlan | null): plan is SamplingPlan {
 
 /** Whether the service has answered that it did nothing. */
 function isRefusal(error: unknown): boolean {
-  const { $metadata: metadata } = error as { $metadata?: { httpStatusCode?: number } };
-  const status = metadata?.httpStatusCode ?? 0;
+  const status = httpStatusOf(error) ?? 0;
   return status >= 400 && status < 500;
 }
 
