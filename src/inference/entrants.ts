@@ -1,3 +1,4 @@
+import { ByStream } from './by-stream.ts';
 import type { Job } from './place.ts';
 
 /** A job that waits to get in. */
@@ -9,8 +10,7 @@ export interface Entrant {
 
 /** The jobs that wait to get in, in order by stream. */
 export class Entrants {
-  /** Only streams with entrants. */
-  readonly #streams = new Map<string, Set<Entrant>>();
+  readonly #entrants = new ByStream<Entrant>();
   readonly #onChange: () => void;
 
   /** @param onChange called when one has come, or given up */
@@ -19,17 +19,16 @@ export class Entrants {
   }
 
   get streamNames(): Iterable<string> {
-    return this.#streams.keys();
+    return this.#entrants.streamNames;
   }
 
   get isEmpty(): boolean {
-    return this.#streams.size === 0;
+    return this.#entrants.isEmpty;
   }
 
   /** @returns the stream's first */
   first(streamName: string): Entrant | null {
-    const [first] = this.#streams.get(streamName) ?? [];
-    return first ?? null;
+    return this.#entrants.first(streamName);
   }
 
   /**
@@ -43,7 +42,7 @@ export class Entrants {
     const signals = [signal, job.draining];
     await new Promise<void>((resolve, reject) => {
       const stopWaiting = () => {
-        this.#delete(entrant);
+        this.#entrants.delete(job.streamName, entrant);
         for (const each of signals) each.removeEventListener('abort', giveUp);
       };
       const entrant = {
@@ -59,21 +58,8 @@ export class Entrants {
         this.#onChange();
       };
       for (const each of signals) each.addEventListener('abort', giveUp, { once: true });
-      this.#add(entrant);
+      this.#entrants.add(job.streamName, entrant);
       this.#onChange();
     });
-  }
-
-  #add(entrant: Entrant): void {
-    const { streamName } = entrant.job;
-    const entrants = this.#streams.get(streamName) ?? new Set();
-    this.#streams.set(streamName, entrants.add(entrant));
-  }
-
-  #delete(entrant: Entrant): void {
-    const { streamName } = entrant.job;
-    const entrants = this.#streams.get(streamName);
-    entrants?.delete(entrant);
-    if (entrants?.size === 0) this.#streams.delete(streamName);
   }
 }

@@ -1,3 +1,4 @@
+import { ByStream } from './by-stream.ts';
 import { GivenUpError, type GiveUpReason, type Job } from './place.ts';
 
 /** A job that is inside a FrameQueue. */
@@ -39,8 +40,7 @@ export class Occupant {
 
 /** The jobs that are inside, by stream, in the order in which they came in. */
 export class Occupants {
-  /** Only streams with jobs. */
-  readonly #streams = new Map<string, Set<Occupant>>();
+  readonly #occupants = new ByStream<Occupant>();
   #size = 0;
 
   get size(): number {
@@ -48,36 +48,32 @@ export class Occupants {
   }
 
   get streamNames(): Iterable<string> {
-    return this.#streams.keys();
+    return this.#occupants.streamNames;
   }
 
   add(occupant: Occupant): void {
-    const { streamName } = occupant.job;
-    this.#streams.set(streamName, (this.#streams.get(streamName) ?? new Set()).add(occupant));
+    this.#occupants.add(occupant.job.streamName, occupant);
     this.#size += 1;
   }
 
   delete(occupant: Occupant): void {
-    const { streamName } = occupant.job;
-    const occupants = this.#streams.get(streamName);
-    occupants?.delete(occupant);
-    if (occupants?.size === 0) this.#streams.delete(streamName);
+    this.#occupants.delete(occupant.job.streamName, occupant);
     this.#size -= 1;
   }
 
   /** @returns the oldest first */
   waitingOf(streamName: string): Occupant[] {
-    return [...(this.#streams.get(streamName) ?? [])].filter((occupant) => occupant.isWaiting);
+    return this.#occupants.of(streamName).filter((occupant) => occupant.isWaiting);
   }
 
   /** @returns by stream, the oldest first */
   waiting(): Map<string, Occupant[]> {
-    return new Map([...this.#streams.keys()].map((streamName) => [streamName, this.waitingOf(streamName)]));
+    return new Map([...this.streamNames].map((streamName) => [streamName, this.waitingOf(streamName)]));
   }
 
   leaving(): Occupant[] {
-    return [...this.#streams.values()].flatMap((occupants) =>
-      [...occupants].filter((occupant) => occupant.isLeaving),
+    return [...this.streamNames].flatMap((streamName) =>
+      this.#occupants.of(streamName).filter((occupant) => occupant.isLeaving),
     );
   }
 }
