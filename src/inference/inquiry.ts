@@ -1,5 +1,5 @@
 import type { SageMakerRuntimeClient } from '@aws-sdk/client-sagemaker-runtime';
-import type { Config } from '../config/resolve.ts';
+import type { Config, EndpointConfig } from '../config/resolve.ts';
 import type { ContentType } from '../config/schema.ts';
 import type { Clock } from '../core/clock.ts';
 import { errorMessage, errorName, KvsInferenceError } from '../core/errors.ts';
@@ -74,8 +74,12 @@ export class Inquiry {
 
   /** What was sampled for an endpoint is still sent to it when it is configured no more, unless it is down for long. */
   get isConfigured(): boolean {
+    return this.#configured !== undefined;
+  }
+
+  get #configured(): EndpointConfig | undefined {
     const { config, endpoint } = this.#options;
-    return config().endpoints.some(({ name }) => name === endpoint.name);
+    return config().endpoints.find(({ name }) => name === endpoint.name);
   }
 
   /**
@@ -92,8 +96,8 @@ export class Inquiry {
     };
     const calls = new FrameCalls({ control, streamName, settings, clock, metrics });
     let options: SlotOptions = { delay: (signal) => room(streamName, signal) };
-    for (let isFirst = true; ; isFirst = false) {
-      const attempt = (slot: number) => this.#attempt(frame, calls, { slot, isFirst });
+    for (;;) {
+      const attempt = (slot: number) => this.#attempt(frame, calls, slot);
       const outcome = await place.inSlot(attempt, options);
       if ('inference' in outcome) return outcome.inference;
       const { error, attempts, delayMillis } = outcome.retry;
@@ -113,7 +117,7 @@ export class Inquiry {
   async #attempt(
     frame: SampledFrame,
     calls: FrameCalls,
-    { slot, isFirst }: { slot: number; isFirst: boolean },
+    slot: number,
   ): Promise<
     { inference: Inference | FailedInference } | { retry: Extract<CallOutcome<never>, { type: 'retry' }> }
   > {
@@ -130,7 +134,7 @@ export class Inquiry {
       return { inference: { error, attempts: calls.attempts, picture: null } };
     }
     tenure.over.throwIfAborted();
-    if (isFirst) metrics.count('FramesSent', streamName);
+    if (calls.attempts === 0) metrics.count('FramesSent', streamName);
     const invocation = {
       body: picture.data,
       inferenceId: inferenceId(frame.id),
@@ -178,10 +182,9 @@ export class Inquiry {
   }
 
   #endpointSettings(): EndpointSettings {
-    const { config, endpoint } = this.#options;
-    const { endpoints, sageMakerTaskTimeoutInMilli: timeoutMillis, ...keys } = config();
-    // One that is no longer configured is asked as any.
-    const own = endpoints.find(({ name }) => name === endpoint.name);
+    const { sageMakerTaskTimeoutInMilli: timeoutMillis, ...keys } = this.#options.config();
+    // One that is no longer configured is asked as one that says nothing of its own.
+    const own = this.#configured;
     return {
       timeoutMillis,
       targetVariant: own?.targetVariant ?? keys.sageMakerTargetVariant ?? null,
