@@ -7,7 +7,7 @@ import {
   unknownSizeHeader,
 } from '../../src/emulator/matroska-writer.ts';
 import { ElementId } from '../../src/matroska/elements.ts';
-import { audioTrackEntry, getMediaFragment, videoTrackEntry } from '../support/matroska.ts';
+import { audioTrackEntry, getMediaFragment, strippedHeader, videoTrackEntry } from '../support/matroska.ts';
 import type { Random } from '../support/random.ts';
 
 const FIRST_NUMBER = 91343852333181432392682062607743920146159169392n;
@@ -17,14 +17,7 @@ const strippedTrackEntry = element(ElementId.TrackEntry, [
   element(ElementId.TrackType, 17),
   element(ElementId.CodecID, 'S_TEXT/UTF8'),
   element(ElementId.Name, 'subtitles'),
-  element(ElementId.ContentEncodings, [
-    element(ElementId.ContentEncoding, [
-      element(ElementId.ContentCompression, [
-        element(ElementId.ContentCompAlgo, 3),
-        element(ElementId.ContentCompSettings, Buffer.from([0, 0, 1])),
-      ]),
-    ]),
-  ]),
+  strippedHeader(Buffer.from([0, 0, 1])),
 ]);
 const TRACK_ENTRIES = [videoTrackEntry, audioTrackEntry, strippedTrackEntry];
 

@@ -11,10 +11,7 @@ function newDrops() {
     drops.add({ id, streamName: id.split('/')[0] } as SampledFrame, reason);
   const said = () =>
     observed.lines.filter(({ ids }) => ids !== undefined).map(({ reason, ids }) => [reason, ids]);
-  const pass = async (millis: number) => {
-    clock.advance(millis);
-    await new Promise((resolve) => setImmediate(resolve));
-  };
+  const pass = (millis: number) => clock.pass(millis);
   return { drops, drop, said, pass, ...observed };
 }
 

@@ -16,10 +16,7 @@ function newFailures() {
     failures.add(frame as SampledFrame, { error, attempts: 1 });
   };
   const errors = () => observed.lines.filter(({ level }) => level === 'error');
-  const pass = async (millis: number) => {
-    clock.advance(millis);
-    await new Promise((resolve) => setImmediate(resolve));
-  };
+  const pass = (millis: number) => clock.pass(millis);
   return { failures, fail, errors, pass, ...observed };
 }
 

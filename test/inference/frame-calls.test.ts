@@ -67,8 +67,7 @@ test('a probe that is called off leaves room for the next one', async () => {
     turns.push('first'),
   );
   const second = askAbout({ ...frame, call: async () => turns.push('second'), signal: never });
-  clock.advance(1000);
-  await new Promise(setImmediate);
+  await clock.pass(1000);
   expect(turns).toEqual([]);
   over.abort();
   await Promise.all([first, second]);

@@ -61,15 +61,6 @@ function sampledFrame(index: number, options: FrameOptions): SampledFrame {
   };
 }
 
-/** Holds up whoever awaits it until it is opened. */
-export function newGate() {
-  let open = () => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { opened, open };
-}
-
 /** Rejects, as the publisher does, when the tenure is over. */
 function endOf({ over }: Tenure): Promise<never> {
   return new Promise((_resolve, reject) => {

@@ -1,15 +1,8 @@
 import { createHash } from 'node:crypto';
 import { eventually } from '../support/eventually.ts';
+import { newGate } from '../support/gate.ts';
 import { type Answer, awsError, type ReceivedRequest } from '../support/http-server.ts';
-import {
-  configOf,
-  DETECTION,
-  errorLines,
-  FRAME_MILLIS,
-  newGate,
-  type Run,
-  withPipeline,
-} from './pipeline-run.ts';
+import { configOf, DETECTION, errorLines, FRAME_MILLIS, type Run, withPipeline } from './pipeline-run.ts';
 
 test('a frame is decoded, asked about, published, and only then settled', async () => {
   const gate = newGate();

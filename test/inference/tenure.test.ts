@@ -1,9 +1,10 @@
 import { getEventListeners, getMaxListeners } from 'node:events';
 import { KvsInferenceError } from '../../src/core/errors.ts';
 import { eventually } from '../support/eventually.ts';
+import { newGate } from '../support/gate.ts';
 import { awsError } from '../support/http-server.ts';
 import { openTenure } from '../support/tenure.ts';
-import { DETECTION, errorLines, newGate, type Options, type Run, withPipeline } from './pipeline-run.ts';
+import { DETECTION, errorLines, type Options, type Run, withPipeline } from './pipeline-run.ts';
 
 describe('draining', () => {
   test('abandons the frames that wait, and lets those in flight be done', async () => {

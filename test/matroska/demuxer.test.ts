@@ -8,6 +8,7 @@ import {
   demuxAll,
   type FragmentOptions,
   getMediaFragment,
+  strippedHeader,
   videoTrackEntry,
 } from '../support/matroska.ts';
 
@@ -295,14 +296,7 @@ describe('traps of real captures', () => {
     const entry = element(ElementId.TrackEntry, [
       element(ElementId.TrackNumber, 1),
       element(ElementId.TrackType, 1),
-      element(ElementId.ContentEncodings, [
-        element(ElementId.ContentEncoding, [
-          element(ElementId.ContentCompression, [
-            element(ElementId.ContentCompAlgo, 3),
-            element(ElementId.ContentCompSettings, Buffer.from([0, 0])),
-          ]),
-        ]),
-      ]),
+      strippedHeader(Buffer.from([0, 0])),
     ]);
     const frames = framesOf(
       fragment({ tracks: element(ElementId.Tracks, [entry]), content: [block(0, true, 'x')] }),
@@ -431,14 +425,7 @@ describe('corrupt input', () => {
   test('a stripped header of any length makes the track unreadable', () => {
     const entry = element(ElementId.TrackEntry, [
       element(ElementId.TrackNumber, 1),
-      element(ElementId.ContentEncodings, [
-        element(ElementId.ContentEncoding, [
-          element(ElementId.ContentCompression, [
-            element(ElementId.ContentCompAlgo, 3),
-            element(ElementId.ContentCompSettings, Buffer.alloc(65)),
-          ]),
-        ]),
-      ]),
+      strippedHeader(Buffer.alloc(65)),
     ]);
     const [start] = demuxAll(fragment({ tracks: element(ElementId.Tracks, [entry]) })).events;
     expect(start?.type === 'fragmentStart' && start.tracks.get(1)).toMatchObject({

@@ -4,6 +4,7 @@ import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { ResultPublisher } from '../../src/result/publisher.ts';
 import type { ResultRecord } from '../../src/result/record.ts';
 import { eventually } from '../support/eventually.ts';
+import { newGate } from '../support/gate.ts';
 import { type Answer, awsError, type ReceivedRequest, serve } from '../support/http-server.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { Random } from '../support/random.ts';
@@ -13,15 +14,6 @@ import { HastyWait } from './hasty-wait.ts';
 
 const record = (id: string, bytes = 10): ResultRecord =>
   ({ id, streamName: `stream-${id}`, sageMakerOutput: 'x'.repeat(bytes) }) as ResultRecord;
-
-/** Holds up whoever awaits it until it is opened. */
-function newGate() {
-  let open = () => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { opened, open };
-}
 
 interface PutRecords {
   StreamName: string;
@@ -227,8 +219,7 @@ test('a refused partition key slows down by itself, twice as long each time, and
       expect(batches(requests)).toEqual([['h1'], ['cold']]);
 
       for (const [index, millis] of [500, 1000, 2000, 4000, 8000, 10_000, 10_000].entries()) {
-        clock.advance(millis - 1);
-        await turn();
+        await clock.pass(millis - 1);
         expect(requests).toHaveLength(2 + index);
         isOver = index === 6;
         clock.advance(1);

@@ -5,6 +5,7 @@ import { ResultPublisher } from '../../src/result/publisher.ts';
 import { type ResultRecord, resultRecordSchema } from '../../src/result/record.ts';
 import { ResultWriter } from '../../src/result/writer.ts';
 import { eventually } from '../support/eventually.ts';
+import { newGate } from '../support/gate.ts';
 import { type Answer, type ReceivedRequest, serve } from '../support/http-server.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { localClient, recorded } from '../support/services.ts';
@@ -211,10 +212,7 @@ describe('room', () => {
   const MIB = 2 ** 20;
 
   test('is there until 8 MiB of the stream wait to be published, and again when they are', async () => {
-    let open = () => {};
-    const opened = new Promise<void>((resolve) => {
-      open = resolve;
-    });
+    const { open, opened } = newGate();
     await withWriter({ maxRecordBytes: 10 * MIB, opened, clock: new ManualClock() }, async ({ writer }) => {
       // 4 MiB as base64.
       const write = (streamName?: string) =>

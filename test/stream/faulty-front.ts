@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { listenOnLoopback } from '../support/loopback.ts';
+import { callUpstream } from '../support/upstream.ts';
 
 /** What goes wrong with a GetMedia call, after so many bytes of its body. */
 export type Fault =
@@ -49,13 +50,7 @@ async function pass(
   fault: Fault,
   onFault: () => void,
 ): Promise<void> {
-  const call = request(`${target}${incoming.url}`, {
-    method: 'POST',
-    agent: false,
-    headers: { 'content-type': 'application/json' },
-  });
-  call.on('error', () => response.destroy());
-  response.once('close', () => call.destroy());
+  const call = callUpstream(target, incoming, response);
   incoming.pipe(call);
   const [answer] = (await once(call, 'response')) as [IncomingMessage];
   if (fault.type === 'noAnswer') return onFault();

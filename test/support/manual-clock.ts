@@ -43,6 +43,12 @@ export class ManualClock implements Clock {
     });
   }
 
+  /** Advances, and lets go on what that wakes. */
+  async pass(millis: number): Promise<void> {
+    this.advance(millis);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
   advance(millis: number): void {
     this.#elapsed += millis;
     for (const sleeper of this.#sleepers) if (sleeper.until <= this.#elapsed) sleeper.wake();

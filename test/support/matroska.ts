@@ -22,6 +22,18 @@ export interface FragmentOptions {
   unknownSizeCluster?: boolean;
 }
 
+/** What says of a track that this header is stripped from each of its frames. */
+export function strippedHeader(header: Buffer): Buffer {
+  return element(ElementId.ContentEncodings, [
+    element(ElementId.ContentEncoding, [
+      element(ElementId.ContentCompression, [
+        element(ElementId.ContentCompAlgo, 3),
+        element(ElementId.ContentCompSettings, header),
+      ]),
+    ]),
+  ]);
+}
+
 export const videoTrackEntry = element(ElementId.TrackEntry, [
   element(ElementId.TrackNumber, 1),
   element(ElementId.TrackType, 1),

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { write } from '../../src/emulator/kinesis-video/connection.ts';
 import { listenOnLoopback } from './loopback.ts';
 import { type MediaFragment, MediaFragments } from './media-fragments.ts';
+import { callUpstream } from './upstream.ts';
 
 /** What a fragment suffers on its way. */
 export type Harm =
@@ -47,13 +48,7 @@ export async function startMediaFront(target: string, faults: Readonly<Record<st
       response.setHeader('content-type', 'application/json').end(JSON.stringify({ DataEndpoint: url }));
       return;
     }
-    const call = request(`${target}${incoming.url}`, {
-      method: 'POST',
-      agent: false,
-      headers: { 'content-type': 'application/json' },
-    });
-    call.on('error', () => response.destroy());
-    response.once('close', () => call.destroy());
+    const call = callUpstream(target, incoming, response);
     call.end(body);
     const [upstream] = (await once(call, 'response')) as [IncomingMessage];
     const isMedia = incoming.url === '/getMedia' && upstream.statusCode === 200;
