@@ -9,6 +9,8 @@ import { listenOnLoopback } from '../support/loopback.ts';
 /**
  * GetMedia of streams without end, as fast as each is read: what a long outage has left to be read. Every fragment of
  * every stream has the same bytes, which are in memory once.
+ *
+ * @returns the data endpoint
  */
 export async function startEndlessMedia(track: CameraTrack, { durationMillis, frames }: SourceFragment) {
   const startMillis = Date.now();
@@ -44,10 +46,5 @@ export async function startEndlessMedia(track: CameraTrack, { durationMillis, fr
   const server = createServer((incoming, response) => {
     send(incoming, response).catch(() => response.destroy());
   });
-  const { url, close } = await listenOnLoopback(server);
-  return {
-    /** The data endpoint. */
-    url,
-    close,
-  };
+  return await listenOnLoopback(server);
 }

@@ -226,9 +226,7 @@ describe.each(NAMES)('%s', (name) => {
 
 test('slow: no more than two frames of a stream wait', () => {
   const { workers } = outcomeOf('slow');
-  const depths = workers.flatMap(({ lines }) =>
-    lines.flatMap(({ QueueDepth }) => (QueueDepth ?? []) as number[]),
-  );
+  const depths = workers.flatMap(({ observed }) => observed('QueueDepth'));
   // Beside them are those in their slots, and those whose results are being published.
   expect(Math.max(...depths)).toBeLessThanOrEqual(2 * STREAMS.slow.length + 8);
 });

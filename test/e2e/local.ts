@@ -190,6 +190,8 @@ export interface WorkerUnderTest {
   said(message: string): Array<Record<string, unknown>>;
   /** The sum of a count over all metrics that it has written. */
   counted(metric: MetricName): number;
+  /** The values of a distribution, in all of them. */
+  observed(metric: MetricName): number[];
   /** Fresh in each process; null before it has read its parameter. */
   id(): string | null;
   stderr: () => string;
@@ -220,6 +222,10 @@ function startWorker(env: Record<string, string>): WorkerUnderTest {
       said('metrics')
         .filter((line) => line['StreamName'] === undefined)
         .reduce((sum, line) => sum + Number(line[metric] ?? 0), 0),
+    observed: (metric) =>
+      said('metrics')
+        .filter((line) => line['StreamName'] === undefined)
+        .flatMap((line) => (line[metric] as number[] | undefined) ?? []),
     id: () => (said('worker started')[0]?.['workerId'] as string | undefined) ?? null,
     send: (signal) => void child.kill(signal),
     stderr: () => stderr,

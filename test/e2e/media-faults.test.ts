@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MetricName } from '../../src/core/metrics.ts';
 import type { Lease } from '../../src/lease/lease.ts';
@@ -22,6 +21,7 @@ import {
   makeRecordings,
   WIDE,
 } from './media-streams.ts';
+import { peakResidentBytes, TELLS_PEAKS } from './peak-memory.ts';
 import { storeVideo } from './stored-video.ts';
 
 const MIB = 1024 * 1024;
@@ -98,7 +98,7 @@ beforeAll(async () => {
     return (checkpoint?.serverTimestampMillis ?? 0) > lastFault;
   });
   for (const each of [worker, smallQueue]) {
-    peaks.push(peakResidentBytes(each));
+    peaks.push(peakResidentBytes(each.pid));
     exitCodes.push(await each.kill('SIGTERM'));
   }
   leases = await application.leases();
@@ -187,13 +187,13 @@ test('frames of 4K and of 40 MB, also where the queue has little room', () => {
     expect({ error, width: frame.width, height: frame.height }).toEqual({ error: undefined, width, height });
   }
   // One of the large frames at a time.
-  const queueBytes = smallQueue.lines.flatMap(({ QueueBytes }) => (QueueBytes as number[] | undefined) ?? []);
+  const queueBytes = smallQueue.observed('QueueBytes');
   expect(Math.max(...queueBytes)).toBeGreaterThanOrEqual(HUGE_BYTES);
   expect(Math.max(...queueBytes)).toBeLessThanOrEqual(SMALL_QUEUE_BYTES);
 });
 
 // Linux tells it.
-(existsSync('/proc/self/status') ? test : test.skip)('the memory is bounded', () => {
+(TELLS_PEAKS ? test : test.skip)('the memory is bounded', () => {
   for (const peak of peaks) expect(peak).toBeLessThan(MAX_RESIDENT_BYTES);
 });
 
@@ -218,12 +218,4 @@ function linesOf(streamName: string, message = '') {
 function sum(metric: MetricName, streamName: string): number {
   const ofStream = worker.lines.filter((line) => line['StreamName'] === streamName);
   return ofStream.reduce((total, line) => total + Number(line[metric] ?? 0), 0);
-}
-
-/** The most that it has ever had; null where the system does not say. */
-function peakResidentBytes({ pid }: WorkerUnderTest): number | null {
-  const path = `/proc/${pid}/status`;
-  if (!existsSync(path)) return null;
-  const kib = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(path, 'utf8'))?.[1];
-  return kib === undefined ? null : Number(kib) * 1024;
 }

@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { Closers } from '../../src/core/closers.ts';
 import { startHttpProxy } from '../chaos/proxy.ts';
 import { serve } from '../support/http-server.ts';
@@ -7,6 +5,7 @@ import { openClip } from '../support/local-services.ts';
 import { Random } from '../support/random.ts';
 import { startEndlessMedia } from './endless-media.ts';
 import { startLocal, until, type WorkerUnderTest } from './local.ts';
+import { peakResidentBytes, TELLS_PEAKS } from './peak-memory.ts';
 
 const MIB = 2 ** 20;
 const TASK_MIB = 2048;
@@ -14,10 +13,9 @@ const QUEUE_BYTES = (TASK_MIB / 4) * MIB;
 const STREAMS = Array.from({ length: 50 }, (_, index) => `camera-${index + 1}`);
 const CLIP = { width: 1920, height: 1080, frames: 4, frameRate: 10, gop: 2 };
 
-const isLinux = existsSync('/proc/self/status');
-if (!isLinux) process.stderr.write('no /proc/PID/status: the peak of memory is not tested\n');
+if (!TELLS_PEAKS) process.stderr.write('no /proc/PID/status: the peak of memory is not tested\n');
 
-(isLinux ? test : test.skip)(
+(TELLS_PEAKS ? test : test.skip)(
   'in a task of 2 GiB, 50 streams of 1080p and an endpoint that never answers take less than 1 GiB',
   async () => {
     const closers = new Closers();
@@ -63,11 +61,11 @@ if (!isLinux) process.stderr.write('no /proc/PID/status: the peak of memory is n
 
       const [limit] = worker.said('memory limit');
       expect(limit).toMatchObject({ memoryLimit: TASK_MIB * MIB, source: `${task.url}/task` });
-      const held = mostObserved(worker, 'QueueBytes');
+      const held = Math.max(...worker.observed('QueueBytes'));
       // The next frame would not have fitted.
       expect(held).toBeGreaterThan(QUEUE_BYTES - largest);
       expect(held).toBeLessThanOrEqual(QUEUE_BYTES);
-      expect(await peakBytes(worker)).toBeLessThan(1024 * MIB);
+      expect(peakResidentBytes(worker.pid)).toBeLessThan(1024 * MIB);
       expect(await worker.kill('SIGTERM')).toBe(0);
     } finally {
       await closers.close();
@@ -80,15 +78,4 @@ if (!isLinux) process.stderr.write('no /proc/PID/status: the peak of memory is n
 function blockedStreams(worker: WorkerUnderTest): Set<unknown> {
   const lines = worker.said('queue is full: connection closed until it has room');
   return new Set(lines.map(({ streamName }) => streamName));
-}
-
-function mostObserved(worker: WorkerUnderTest, metric: string): number {
-  return Math.max(...worker.lines.flatMap((line) => (line[metric] as number[] | undefined) ?? []));
-}
-
-/** The most that has ever been in memory (proc_pid_status(5)). */
-async function peakBytes({ pid }: WorkerUnderTest): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  const kib = Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]);
-  return kib * 1024;
 }

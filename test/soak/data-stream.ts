@@ -18,9 +18,5 @@ export async function startDataStream() {
     response.setHeader('content-type', 'application/x-amz-json-1.1');
     response.end(JSON.stringify({ FailedRecordCount: 0, Records: Records.map(store) }));
   });
-  const { url, close } = await listenOnLoopback(server);
-  return {
-    url,
-    close,
-  };
+  return await listenOnLoopback(server);
 }

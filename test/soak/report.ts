@@ -40,7 +40,7 @@ const COUNT: Tolerance = { share: 0.05, least: 5 };
 
 /** @throws {RangeError} if there were too few rounds to say */
 export function reportOf(observation: Observation): ApplicationReport {
-  const { name, rss, rests, counts, ended } = observation;
+  const { name, rss, rests, counts } = observation;
   const at = (value: (sample: Sample) => number) =>
     rests.map(({ millis, sample }): Point => ({ millis, value: value(sample) }));
   const trends: Record<string, Trend> = {
@@ -82,16 +82,16 @@ export function reportOf(observation: Observation): ApplicationReport {
     resources: last?.resources ?? {},
     holders: last?.holders ?? [],
   };
+}
 
-  function failuresOf({ isLossless, silentRounds }: Observation): string[] {
-    const problems: string[] = [];
-    if (ended !== 'exit code 0') problems.push(`ended after SIGTERM with ${ended}`);
-    if (silentRounds > 0) problems.push(`published nothing in ${silentRounds} rounds`);
-    if (isLossless && counts.FramesFailed > 0) problems.push(`${counts.FramesFailed} frames failed`);
-    if (isLossless && counts.FramesDropped > 0) problems.push(`${counts.FramesDropped} frames dropped`);
-    if (isLossless && counts.Gaps > 0) problems.push(`${counts.Gaps} gaps`);
-    return problems;
-  }
+function failuresOf({ isLossless, silentRounds, ended, counts }: Observation): string[] {
+  const problems: string[] = [];
+  if (ended !== 'exit code 0') problems.push(`ended after SIGTERM with ${ended}`);
+  if (silentRounds > 0) problems.push(`published nothing in ${silentRounds} rounds`);
+  if (isLossless && counts.FramesFailed > 0) problems.push(`${counts.FramesFailed} frames failed`);
+  if (isLossless && counts.FramesDropped > 0) problems.push(`${counts.FramesDropped} frames dropped`);
+  if (isLossless && counts.Gaps > 0) problems.push(`${counts.Gaps} gaps`);
+  return problems;
 }
 
 /** A line for each figure. */
