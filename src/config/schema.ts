@@ -234,6 +234,12 @@ export const configKeys = z
       .max(10 * MINUTE)
       .default(30_000)
       .describe('A connection that is silent, or that a full queue has blocked, for this long is replaced'),
+    outageToSurviveInHours: z
+      .number()
+      .min(0)
+      .max(87_600)
+      .default(1)
+      .describe('A warning names each stream that keeps its video for a shorter time; 0 = no warnings'),
     stopTimeoutInMilli: z
       .int()
       .min(1000)

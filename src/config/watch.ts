@@ -16,6 +16,8 @@ export interface ConfigWatchOptions {
   initial: GoodConfig;
   /** Is handed each configuration that differs from the one before. */
   apply: (config: Config) => void;
+  /** Called at each turn, with the pause until the next one. */
+  beat: (pauseMillis: number) => void;
   clock: Clock;
   log: Logger;
   metrics: Metrics;
@@ -42,11 +44,12 @@ const FIXED_KEYS = [
  * one stays. Runs until `signal` aborts.
  */
 export async function watchConfig(options: ConfigWatchOptions, signal: AbortSignal): Promise<void> {
-  const { read, origin, apply, clock, log, metrics } = options;
+  const { read, origin, apply, beat, clock, log, metrics } = options;
   let { keys, config } = options.initial;
   let refusedText: string | null = null;
   const unreadable = new Occasional(clock, LINE_INTERVAL_MILLIS);
   while (!signal.aborted) {
+    beat(config.configRefreshIntervalInMilli);
     await clock.sleep(config.configRefreshIntervalInMilli, signal).catch(() => undefined);
     if (signal.aborted) return;
     let text: string;

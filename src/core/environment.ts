@@ -6,6 +6,8 @@ export interface Environment {
   /** Name of the SSM parameter that holds the configuration. */
   readonly configParameter: string | null;
   readonly logLevel: string;
+  /** Port at which the worker tells its health; null where nobody asks. */
+  readonly healthPort: number | null;
   /** Where a task on ECS can ask what it is; null elsewhere. */
   readonly taskMetadataUri: string | null;
 }
@@ -18,6 +20,7 @@ export function readEnvironment(environment: NodeJS.ProcessEnv = process.env): E
   return {
     configParameter: environment['CONFIG_PARAMETER'] || null,
     logLevel: logLevel(environment['LOG_LEVEL'] || 'info'),
+    healthPort: healthPort(environment['HEALTH_PORT'] || null),
     taskMetadataUri: environment['ECS_CONTAINER_METADATA_URI_V4'] || null,
   };
 }
@@ -27,6 +30,13 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'
 function logLevel(value: string): string {
   if (LOG_LEVELS.includes(value)) return value;
   throw new UsageError(`LOG_LEVEL is "${value}", expected one of ${LOG_LEVELS.join(', ')}`);
+}
+
+function healthPort(value: string | null): number | null {
+  if (value === null) return null;
+  const port = Number(value);
+  if (/^\d+$/.test(value) && port >= 1 && port <= 65_535) return port;
+  throw new UsageError(`HEALTH_PORT is "${value}", expected a port from 1 to 65535`);
 }
 
 /** The AWS SDK's note on coming Node.js versions is for who runs the service, not for who tries a command. */

@@ -43,6 +43,7 @@ export interface ControlledCall {
 export class EndpointControl {
   readonly #queue: ControlledQueue;
   readonly #clock: Clock;
+  readonly #metrics: Metrics;
   readonly #limit: ConcurrencyLimit;
   readonly #breaker = new CircuitBreaker();
   readonly #outages: OutageLog;
@@ -55,9 +56,10 @@ export class EndpointControl {
   #successes = 0;
 
   constructor(options: EndpointControlOptions) {
-    const { queue, clock, maxConcurrency, adaptation } = options;
+    const { queue, clock, metrics, maxConcurrency, adaptation } = options;
     this.#queue = queue;
     this.#clock = clock;
+    this.#metrics = metrics;
     this.#limit = new ConcurrencyLimit(maxConcurrency, adaptation);
     this.#outages = new OutageLog({ ...options, waiting: () => queue.waiting });
     this.#apply();
@@ -98,6 +100,7 @@ export class EndpointControl {
   start(frame: object): ControlledCall {
     const startedAt = this.#clock.monotonic();
     const call = this.#limit.start();
+    this.#metrics.observe('ConcurrencyInUse', null, call.inFlight);
     const isProbe = this.#breaker.state === 'HALF_OPEN';
     if (isProbe) this.#probesInFlight += 1;
     this.#apply();

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Config } from '../config/resolve.ts';
 import { errorName } from '../core/errors.ts';
-import type { SampledFrame } from '../stream/sampled-frame.ts';
+import { type FrameEnd, producerMillisOf, type SampledFrame } from '../stream/sampled-frame.ts';
 import type { ByteShare } from './byte-budget.ts';
 import { DropLog } from './drops.ts';
 import { EndpointControl } from './endpoint-control.ts';
@@ -108,35 +108,51 @@ export class EndpointPipeline {
   }
 
   async #run(frame: SampledFrame, place: Place): Promise<void> {
+    const end = await this.#bringToEnd(frame, place);
+    if (end === null) this.#abandon(frame);
+    else frame.settle(end);
+  }
+
+  /** Never rejects. @returns null for a frame that is given up with its tenure */
+  async #bringToEnd(frame: SampledFrame, place: Place): Promise<FrameEnd | null> {
     const { tenure } = frame;
     try {
       const outcome = await this.#inquiry.infer(frame, place);
-      if (!tenure.isValid()) return this.#abandon(frame);
-      if ('error' in outcome) await this.#fail(frame, outcome);
-      else await this.#publish(frame, outcome);
+      if (!tenure.isValid()) return null;
+      return 'error' in outcome ? await this.#fail(frame, outcome) : await this.#publish(frame, outcome);
     } catch (error) {
       const name = errorName(error);
       if (name === 'DRAINING' || name === 'TENURE_OVER' || tenure.over.aborted || !tenure.isValid()) {
-        return this.#abandon(frame);
+        return null;
       }
-      if (name === 'DROPPED') this.#drops.add(frame, 'QUEUE_FULL');
-      else if (name === 'TOO_OLD') this.#drops.add(frame, 'TOO_OLD');
-      else this.#failures.add(frame, { error, attempts: 0 });
+      if (name === 'DROPPED' || name === 'TOO_OLD') {
+        this.#drops.add(frame, name === 'DROPPED' ? 'QUEUE_FULL' : 'TOO_OLD');
+        return 'DROPPED';
+      }
+      this.#failures.add(frame, { error, attempts: 0 });
+      return 'FAILED';
     }
-    frame.settle();
   }
 
-  async #publish(frame: SampledFrame, inference: Inference): Promise<void> {
+  async #publish(frame: SampledFrame, inference: Inference): Promise<FrameEnd> {
     const { write, clock, metrics } = this.#options;
+    const { streamName } = frame;
     await write(frame, inference);
     this.#failures.succeeded();
-    metrics.count('ResultsPublished', frame.streamName);
-    metrics.observe('IngestToProcessLatency', frame.streamName, ageOf(frame, clock));
+    metrics.count('ResultsPublished', streamName);
+    metrics.observe('IngestToProcessLatency', streamName, ageOf(frame, clock));
+    const producerMillis = producerMillisOf(frame);
+    if (producerMillis !== null) {
+      const latency = Math.max(0, Math.round(clock.now() - producerMillis));
+      metrics.observe('ProducerToProcessLatency', streamName, latency);
+    }
+    return 'PUBLISHED';
   }
 
-  async #fail(frame: SampledFrame, failed: FailedInference): Promise<void> {
+  async #fail(frame: SampledFrame, failed: FailedInference): Promise<FrameEnd> {
     if (this.#options.config().publishFailures) await this.#options.write(frame, failed);
     this.#failures.add(frame, failed);
+    return 'FAILED';
   }
 
   #abandon(frame: SampledFrame): void {

@@ -36,8 +36,9 @@ export class FailureLog {
 
   add(frame: SampledFrame, { error: cause, attempts }: Pick<FailedInference, 'error' | 'attempts'>): void {
     const { log, metrics } = this.#options;
-    metrics.count('FramesFailed', frame.streamName);
     const error = errorName(cause);
+    metrics.count('FramesFailed', frame.streamName);
+    metrics.countByError('FramesFailed', error);
     const details = { ...identityOf(frame), attempts };
     if (error !== this.#lastError) {
       this.flush();

@@ -6,7 +6,7 @@ import { errorMessage, errorName, KvsInferenceError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { SampledEndpoint } from '../lease/sampling.ts';
-import type { SampledFrame } from '../stream/sampled-frame.ts';
+import { type SampledFrame, serverMillisOf } from '../stream/sampled-frame.ts';
 import type { Picture, PictureFormat } from '../video/encoder.ts';
 import type { PicturePool } from '../video/picture-pool.ts';
 import { type EndpointSettings, SageMakerEndpoint } from './endpoint.ts';
@@ -48,7 +48,7 @@ export interface InquiryOptions {
   metrics: Metrics;
 }
 
-const PICTURE_FORMATS: Readonly<Record<ContentType, PictureFormat>> = {
+export const PICTURE_FORMATS: Readonly<Record<ContentType, PictureFormat>> = {
   'image/jpeg': 'jpeg',
   'image/png': 'png',
   'image/bmp': 'bmp',
@@ -95,9 +95,14 @@ export class Inquiry {
       return { maxAttempts, isLossless: mode === 'lossless' };
     };
     const calls = new FrameCalls({ control, streamName, settings, clock, metrics });
+    const since = clock.monotonic();
+    const attempt = (slot: number) => {
+      const waitMillis = Math.round(clock.monotonic() - since);
+      if (calls.attempts === 0) metrics.observe('QueueWait', streamName, waitMillis);
+      return this.#attempt(frame, calls, slot);
+    };
     let options: SlotOptions = { delay: (signal) => room(streamName, signal) };
     for (;;) {
-      const attempt = (slot: number) => this.#attempt(frame, calls, slot);
       const outcome = await place.inSlot(attempt, options);
       if ('inference' in outcome) return outcome.inference;
       const { error, attempts, delayMillis } = outcome.retry;
@@ -195,8 +200,8 @@ export class Inquiry {
 }
 
 /** Milliseconds since the frame reached Kinesis Video Streams, as far as the clocks agree. */
-export function ageOf({ fragment, frame }: SampledFrame, clock: Clock): number {
-  return Math.max(0, Math.round(clock.now() - fragment.serverTimestampMillis - frame.offsetMillis));
+export function ageOf(frame: SampledFrame, clock: Clock): number {
+  return Math.max(0, Math.round(clock.now() - serverMillisOf(frame)));
 }
 
 /** What a line on a frame says of it. */

@@ -41,9 +41,14 @@ export class CheckpointTracker {
     this.#checkpoint = checkpoint;
   }
 
+  /** Whether every frame that was handed on is settled or abandoned. */
+  get isIdle(): boolean {
+    return this.#underWay === 0;
+  }
+
   /** Resolves when every frame that was handed on is settled or abandoned. */
   async whenIdle(): Promise<void> {
-    if (this.#underWay > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+    if (!this.isIdle) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
   }
 
   /** The furthest point that everything is done up to; null before the first. Never moves back. */
@@ -117,7 +122,7 @@ export class CheckpointTracker {
 
   #end(): void {
     this.#underWay -= 1;
-    if (this.#underWay === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
+    if (this.isIdle) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
   #advance(): void {

@@ -27,6 +27,8 @@ export interface CoordinatorOptions {
   failoverTimeMillis: number;
   /** Starts the work on a lease that is held now. */
   hold: (lease: Lease) => Holding;
+  /** Called at each turn of a loop, with the pause until the next one. */
+  beat: (loop: string, pauseMillis: number) => void;
   problems: TableProblems;
   clock: Clock;
   log: Logger;
@@ -110,6 +112,11 @@ export class LeaseCoordinator {
     return this.#holdings.streamCount;
   }
 
+  /** Measures the values of now. To be called at every metrics interval. */
+  report(): void {
+    this.#holdings.report();
+  }
+
   /** Runs until `signal` aborts. A failed round is counted, logged and tried again. */
   async run(signal: AbortSignal): Promise<void> {
     // One for each request that is under way.
@@ -169,8 +176,9 @@ export class LeaseCoordinator {
   }
 
   async #takeInRounds(signal: AbortSignal): Promise<void> {
-    const { clock, failoverTimeMillis } = this.#options;
+    const { beat, clock, failoverTimeMillis } = this.#options;
     while (!signal.aborted) {
+      beat('taking leases', paceOf(failoverTimeMillis) * ROUND);
       this.#wake = new AbortController();
       let hasRemaining = false;
       try {

@@ -5,6 +5,8 @@ import type { Successor } from './lease-writes.ts';
 export interface Holding {
   /** As it was taken. */
   readonly lease: Lease;
+  /** Measures the values of now. To be called at every metrics interval. */
+  report(): void;
   /**
    * Brings the work to an end, writes the last checkpoint and lets the lease go.
    *

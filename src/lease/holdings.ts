@@ -65,6 +65,11 @@ export class Holdings {
       .map(({ holding }) => holding.lease);
   }
 
+  /** Measures the values of now. */
+  report(): void {
+    for (const { holding, state } of this.#held.values()) if (state !== 'ending') holding.report();
+  }
+
   /** Starts the work on a lease that is ours. If it cannot be started now, a later round finds it among our own. */
   add(lease: Lease): void {
     const { leaseKey: streamName, leaseEpoch, start, checkpoint } = lease;

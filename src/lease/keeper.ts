@@ -13,6 +13,8 @@ export interface LeaseKeeperOptions {
   lease: Lease;
   /** How far everything is done, asked before each write. */
   checkpoint: () => Checkpoint | null;
+  /** Called when one has been written. */
+  onCheckpoint: (checkpoint: Checkpoint) => void;
   /** Asked before each wait. */
   checkpointIntervalMillis: () => number;
   problems: TableProblems;
@@ -114,6 +116,7 @@ export class LeaseKeeper {
     this.#lease = { ...before, leaseCounter: before.leaseCounter + 1 };
     try {
       this.#lease = await this.#options.table.write(before, progress, signal);
+      if (progress.checkpoint !== null) this.#options.onCheckpoint(progress.checkpoint);
     } catch (error) {
       if (error instanceof LeaseLostError) {
         this.#isLost = true;

@@ -17,6 +17,8 @@ export interface MembershipOptions {
   onObserved: () => void;
   /** Called when this worker's own leases have expired, or may have: nothing may be published for them any more. */
   onExpired: () => void;
+  /** Called at each turn of a loop, with the pause until the next one. */
+  beat: (loop: string, pauseMillis: number) => void;
   problems: TableProblems;
   clock: Clock;
   log: Logger;
@@ -115,8 +117,9 @@ export class Membership {
   }
 
   async #beat(signal: AbortSignal): Promise<void> {
-    const { clock, failoverTimeMillis, state, table, workerId } = this.#options;
+    const { beat, clock, failoverTimeMillis, state, table, workerId } = this.#options;
     while (!signal.aborted && !this.#hasLeft) {
+      beat('signs of life', failoverTimeMillis / HEARTBEATS);
       this.#beatSoon = new AbortController();
       // Stamped before sending: the others can see it no earlier.
       const stamp = clock.monotonic();
@@ -134,8 +137,9 @@ export class Membership {
   }
 
   async #observe(signal: AbortSignal): Promise<void> {
-    const { clock, table, onObserved } = this.#options;
+    const { beat, clock, failoverTimeMillis, table, onObserved } = this.#options;
     while (!signal.aborted) {
+      beat('looking at the other workers', failoverTimeMillis / HEARTBEATS);
       this.#observeSoon = new AbortController();
       const observedAt = clock.monotonic();
       await this.#tried('workers cannot be looked up', signal, async () => {

@@ -31,7 +31,9 @@ export async function setUpTable(options: TableSetupOptions, signal: AbortSignal
   const { clock, tableName, create, onTrouble } = options;
   let status: string | undefined;
   while (true) {
-    const table = await persistently(options, 'described', signal, (limited) => describe(options, limited));
+    const table = await persistently(options, 'described', signal, (limited) =>
+      describeTable(options, limited),
+    );
     if (table === null && !create) {
       throw new UsageError(
         `DynamoDB table "${tableName}" does not exist; create it, or set "createLeaseTable" to true`,
@@ -70,7 +72,7 @@ export async function openTable(
     options,
     'described',
     signal,
-    (limited) => describe(options, limited),
+    (limited) => describeTable(options, limited),
     FEW_RETRIES,
   );
   if (table === null) throw new UsageError(`DynamoDB table "${tableName}" does not exist`);
@@ -89,8 +91,9 @@ export async function openTable(
   return client;
 }
 
-async function describe(
-  { dynamoDb, tableName }: TableClientOptions,
+/** Null if there is no such table. */
+export async function describeTable(
+  { dynamoDb, tableName }: Pick<TableClientOptions, 'dynamoDb' | 'tableName'>,
   abortSignal: AbortSignal,
 ): Promise<TableDescription | null> {
   try {
@@ -130,12 +133,14 @@ async function createTable(
   }
 }
 
-function isUsable({ TableStatus, GlobalSecondaryIndexes = [] }: TableDescription): boolean {
+/** With its indexes. */
+export function isUsable({ TableStatus, GlobalSecondaryIndexes = [] }: TableDescription): boolean {
   const isReadable = TableStatus === 'ACTIVE' || TableStatus === 'UPDATING';
   return isReadable && GlobalSecondaryIndexes.every(({ IndexStatus }) => IndexStatus !== 'CREATING');
 }
 
-function checkKeys(table: TableDescription, tableName: string): void {
+/** @throws {UsageError} if it is no lease table */
+export function checkKeys(table: TableDescription, tableName: string): void {
   const keys = describeKeys(table.KeySchema, table);
   if (keys !== 'leaseKey HASH') {
     throw new UsageError(
@@ -183,8 +188,11 @@ async function claim(
   checkApplication((await client.get(SYNC_LEASE_KEY, signal)) ?? {}, applicationName, tableName);
 }
 
-/** @param item that of the lease for synchronization */
-function checkApplication(item: LeaseItem, applicationName: string, tableName: string): void {
+/**
+ * @param item that of the lease for synchronization
+ * @throws {UsageError} if it is another application's
+ */
+export function checkApplication(item: LeaseItem, applicationName: string, tableName: string): void {
   const owner = item['applicationName']?.S ?? '(unknown)';
   if (owner === applicationName) return;
   throw new UsageError(

@@ -99,8 +99,15 @@ export class StreamConsumer {
       metrics.count('Reconnects', streamName);
       const pauseMillis = resumeDelay(ending);
       if (ending.type === 'clean') this.#liveStart.bodyEnded(ending, pauseMillis);
+      this.#tellAges(ending);
       await clock.sleep(pauseMillis, signal).catch(() => undefined);
     }
+  }
+
+  #tellAges(ending: Ending): void {
+    const { ages } = this.#options;
+    if (ending.type === 'failed') ages.readingFailed();
+    else if (ending.type === 'clean' && !ending.hasAdvanced) ages.caughtUp();
   }
 
   /** Reads one body. @returns null if it is not to be followed by another one */

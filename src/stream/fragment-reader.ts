@@ -12,8 +12,15 @@ import { type CodecParameters, codecParameters } from '../video/codec.ts';
 import { isSampled, videoTrack } from '../video/sampler.ts';
 import { GapLog } from './gap-log.ts';
 import type { LiveStart } from './live-start.ts';
-import { frameId, type SampledFrame, type StreamFragment, type Tenure } from './sampled-frame.ts';
+import {
+  type FrameEnd,
+  frameId,
+  type SampledFrame,
+  type StreamFragment,
+  type Tenure,
+} from './sampled-frame.ts';
 import type { StreamSampling } from './sampling.ts';
+import type { StreamAges } from './stream-ages.ts';
 
 export interface FragmentReaderOptions {
   streamName: string;
@@ -22,6 +29,7 @@ export interface FragmentReaderOptions {
   tenure: Tenure;
   sampling: Pick<StreamSampling, 'planFor' | 'fragmentEnded'>;
   liveStart: LiveStart;
+  ages: StreamAges;
   /** Resolves when the frame is taken; until then nothing more is read. Rejects when `signal` aborts. */
   submit: (frame: SampledFrame, signal: AbortSignal) => Promise<void>;
   log: Logger;
@@ -129,7 +137,7 @@ export class FragmentReader {
     signal: AbortSignal,
     wait: Wait,
   ): Promise<void> {
-    const { tracker, start, liveStart, sampling, log } = this.#options;
+    const { ages, tracker, start, liveStart, sampling, log } = this.#options;
     const last = this.#lastFragment;
     this.#open = null;
     if (!isStreamFragment(metadata)) {
@@ -144,6 +152,7 @@ export class FragmentReader {
     // GetMedia gives the fragment that contains a timestamp; the stream starts with the first one at or after it.
     const isBeforeStart = start.type === 'SERVER_TIMESTAMP' && serverTimestampMillis < start.millis;
     if (last === null && isBeforeStart) return;
+    ages.videoCame(metadata);
     const plan = await wait('PLAN', () => sampling.planFor(metadata, signal));
     liveStart.fragmentBegun(metadata);
     const iFrameCounter = last?.iFrameCounter ?? 0;
@@ -157,7 +166,7 @@ export class FragmentReader {
   }
 
   async #readFrame({ payload, ...frame }: Frame, signal: AbortSignal, wait: Wait): Promise<void> {
-    const { streamName, tracker, tenure } = this.#options;
+    const { ages, streamName, tracker, tenure } = this.#options;
     const open = this.#open;
     if (open === null) return;
     open.frames += 1;
@@ -179,7 +188,10 @@ export class FragmentReader {
     const copy = Buffer.from(payload);
     const frames = endpoints.map((endpoint): SampledFrame => {
       const id = idOf(endpoint);
-      const settle = () => tracker.settle(fragmentNumber, id);
+      const settle = (end: FrameEnd) => {
+        if (end === 'PUBLISHED') ages.published({ fragment, frame });
+        tracker.settle(fragmentNumber, id);
+      };
       const abandon = () => tracker.abandon();
       const { codec } = video;
       return { id, streamName, endpoint, fragment, frame, codec, payload: copy, tenure, settle, abandon };

@@ -22,6 +22,9 @@ export interface Tenure {
   isValid(): boolean;
 }
 
+/** How a frame has ended that is not to be read again. */
+export type FrameEnd = 'PUBLISHED' | 'FAILED' | 'DROPPED';
+
 /**
  * A sampled frame on its way to one endpoint. It is still compressed: decoding waits until the endpoint can take it.
  * Where it goes to several endpoints there is one of these for each, with the same payload.
@@ -46,9 +49,20 @@ export interface SampledFrame {
    * The result is in the data stream, or the frame has failed for good or was dropped. Either this or `abandon` is
    * called, once.
    */
-  readonly settle: () => void;
+  readonly settle: (end: FrameEnd) => void;
   /** The frame is given up because the tenure is draining or over. */
   readonly abandon: () => void;
+}
+
+/** When the frame reached Kinesis Video Streams, as far as can be told; milliseconds since the Unix epoch. */
+export function serverMillisOf({ fragment, frame }: Pick<SampledFrame, 'fragment' | 'frame'>): number {
+  return fragment.serverTimestampMillis + frame.offsetMillis;
+}
+
+/** When the producer says the frame is from; null where it does not. */
+export function producerMillisOf({ fragment, frame }: SampledFrame): number | null {
+  const { producerTimestampMillis } = fragment;
+  return producerTimestampMillis === null ? null : producerTimestampMillis + frame.offsetMillis;
 }
 
 /**

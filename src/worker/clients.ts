@@ -9,6 +9,8 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { SageMakerRuntimeClient } from '@aws-sdk/client-sagemaker-runtime';
 import { SSMClient } from '@aws-sdk/client-ssm';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import type { Denial } from './access-denied.ts';
+import { watchDenials } from './denial-log.ts';
 
 const CONNECTION_TIMEOUT_MILLIS = 5000;
 const REQUEST_TIMEOUT_MILLIS = 30_000;
@@ -16,8 +18,10 @@ const REQUEST_TIMEOUT_MILLIS = 30_000;
 /**
  * The AWS clients of a worker. Region, credentials and endpoints come from the SDK's own environment variables and
  * files, so a local run differs from Fargate in nothing but `AWS_ENDPOINT_URL_*`.
+ *
+ * @param onDenied is told of each call that is refused for want of a permission
  */
-export function createClients() {
+export function createClients(onDenied: (denial: Denial, error: unknown) => void = () => undefined) {
   const control = { requestHandler: handler({ requestTimeout: REQUEST_TIMEOUT_MILLIS }) };
   // Our own retries count, log and back off: where they are used, the SDK tries once.
   const once = { ...control, maxAttempts: 1 };
@@ -41,15 +45,26 @@ export function createClients() {
     // Bucket names with dots have no certificate as host names.
     s3: new S3Client({ ...once, forcePathStyle: true }),
   };
+  watchDenials(clients.ssm, 'ssm', onDenied);
+  watchDenials(clients.dynamoDb, 'dynamodb', onDenied);
+  watchDenials(clients.heartbeats, 'dynamodb', onDenied);
+  watchDenials(clients.kinesisVideo, 'kinesisvideo', onDenied);
+  watchDenials(clients.tagging, 'tag', onDenied);
+  watchDenials(clients.kinesis, 'kinesis', onDenied);
+  watchDenials(clients.sageMakerRuntime, 'sagemaker', onDenied);
+  watchDenials(clients.s3, 's3', onDenied);
   return {
     ...clients,
     // A body lasts up to 45 minutes and there is one per stream: no time-out, no cap on sockets.
-    media: (endpoint: string) =>
-      new KinesisVideoMediaClient({
+    media: (endpoint: string) => {
+      const client = new KinesisVideoMediaClient({
         endpoint,
         maxAttempts: 1,
         requestHandler: handler({ maxSockets: Number.POSITIVE_INFINITY, keepAlive: false }),
-      }),
+      });
+      watchDenials(client, 'kinesisvideo', onDenied);
+      return client;
+    },
     destroy: () => {
       for (const client of Object.values(clients)) client.destroy();
     },

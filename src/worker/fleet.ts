@@ -2,7 +2,7 @@ import type { Config } from '../config/resolve.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
-import type { Discovery } from '../discovery/discovered-stream.ts';
+import type { DiscoveredStream, Discovery } from '../discovery/discovered-stream.ts';
 import { LeaseCoordinator } from '../lease/coordinator.ts';
 import type { Holding } from '../lease/holding.ts';
 import { SYNC_LEASE_KEY } from '../lease/keys.ts';
@@ -28,6 +28,10 @@ export interface FleetOptions {
   wantedPlan: (streamName: string) => SamplingPlan | null;
   source: StreamWorkerOptions['source'];
   submit: StreamWorkerOptions['submit'];
+  /** Called when the work on a stream starts, with a signal that aborts when it ends. */
+  onTaken: (stream: DiscoveredStream, signal: AbortSignal) => void;
+  /** Called at each turn of a loop, with the pause until the next one. */
+  beat: (loop: string, pauseMillis: number) => void;
   clock: Clock;
   log: Logger;
   metrics: Metrics;
@@ -44,7 +48,7 @@ export class Fleet {
   #synchronizer: Synchronizer | null = null;
 
   constructor(options: FleetOptions) {
-    const { client, heartbeatClient, config, clock, log, metrics, workerId } = options;
+    const { beat, client, heartbeatClient, config, clock, log, metrics, workerId } = options;
     this.#options = options;
     this.#problems = new TableProblems({ clock, log, metrics });
     const onInvalid = this.#problems.reportItem;
@@ -56,6 +60,7 @@ export class Fleet {
       workerId,
       failoverTimeMillis: config().failoverTimeInMilli,
       hold: (lease) => this.#hold(lease),
+      beat,
       problems: this.#problems,
       clock,
       log,
@@ -66,6 +71,11 @@ export class Fleet {
   /** Leases of streams that are held. */
   get streamCount(): number {
     return this.#coordinator.streamCount;
+  }
+
+  /** Measures the values of now. To be called at every metrics interval. */
+  report(): void {
+    this.#coordinator.report();
   }
 
   /** Runs until `signal` aborts. Whatever is held then is ended, not handed over: see `leave`. */
@@ -89,7 +99,7 @@ export class Fleet {
 
   #readStream(lease: Lease): StreamWorker {
     const coordinator = this.#coordinator;
-    const { config, wantedPlan, ...services } = this.#options;
+    const { config, onTaken, wantedPlan, ...services } = this.#options;
     return new StreamWorker({
       ...services,
       settings: config,
@@ -98,6 +108,7 @@ export class Fleet {
       lease,
       table: this.#leases,
       startPosition: () => this.#startPosition(),
+      onTaken: (signal) => onTaken({ streamName: lease.leaseKey, streamArn: lease.streamArn }, signal),
       isValid: () => coordinator.membership.isValid(),
       onLost: () => void coordinator.lose(lease.leaseKey),
       onStalled: () => void coordinator.letGo(lease.leaseKey),

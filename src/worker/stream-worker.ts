@@ -14,6 +14,7 @@ import { StreamConsumer, type StreamConsumerOptions } from '../stream/consumer.t
 import type { Tenure } from '../stream/sampled-frame.ts';
 import { StreamSampling } from '../stream/sampling.ts';
 import type { MediaSource } from '../stream/source.ts';
+import { StreamAges } from '../stream/stream-ages.ts';
 
 export interface StreamWorkerOptions {
   /** In force now. */
@@ -28,6 +29,8 @@ export interface StreamWorkerOptions {
   source: MediaSource;
   startPosition: () => StartPosition;
   submit: StreamConsumerOptions['submit'];
+  /** Called when the work starts, with a signal that aborts when it ends. */
+  onTaken: (signal: AbortSignal) => void;
   /** Whether this worker's leases are its own. */
   isValid: () => boolean;
   /** Called when another worker has the lease. */
@@ -51,6 +54,7 @@ export class StreamWorker implements Holding {
   readonly lease: Lease;
   readonly #options: StreamWorkerOptions;
   readonly #tracker: CheckpointTracker;
+  readonly #ages: StreamAges;
   readonly #keeper: LeaseKeeper;
   readonly #consumer: StreamConsumer;
   readonly #stopReading = new AbortController();
@@ -65,20 +69,23 @@ export class StreamWorker implements Holding {
     this.lease = lease;
     this.#options = options;
     this.#tracker = new CheckpointTracker(lease.checkpoint);
+    const streamName = lease.leaseKey;
+    this.#ages = new StreamAges({ ...services, streamName, tracker: this.#tracker });
     this.#keeper = new LeaseKeeper({
       ...services,
       lease,
       checkpoint: () => this.#tracker.checkpoint,
+      onCheckpoint: (checkpoint) => this.#ages.checkpointWritten(checkpoint),
       checkpointIntervalMillis: () => settings().checkpointIntervalInMilli,
     });
     const sampling = new StreamSampling({
       ...services,
-      streamName: lease.leaseKey,
+      streamName,
       periods: () => this.#keeper.sampling,
       record: (periods, signal) => this.#keeper.recordSampling(periods, signal),
       checkpoint: () => this.#tracker.checkpoint,
       wanted: wantedPlan,
-      log: services.log.child({ streamName: lease.leaseKey }),
+      log: services.log.child({ streamName }),
     });
     const tenure: Tenure = {
       draining: this.#draining.signal,
@@ -87,13 +94,14 @@ export class StreamWorker implements Holding {
     };
     this.#consumer = new StreamConsumer({
       ...services,
-      streamName: lease.leaseKey,
+      streamName,
       streamArn: lease.streamArn,
       start: lease.start,
       startPosition,
       tracker: this.#tracker,
       tenure,
       sampling,
+      ages: this.#ages,
       settings: () => ({
         readStallTimeoutMillis: settings().readStallTimeoutInMilli,
         maxFrameAgeMillis: settings().maxFrameAgeInMilli,
@@ -102,6 +110,11 @@ export class StreamWorker implements Holding {
     this.#reading = this.#read();
     this.#keeping = this.#keep();
     void this.#watchProgress();
+    options.onTaken(this.#over.signal);
+  }
+
+  report(): void {
+    this.#ages.report();
   }
 
   async handOver(successor: () => Successor, { finishWaiting, millis }: HandOverLimits): Promise<void> {

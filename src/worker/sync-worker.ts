@@ -32,12 +32,16 @@ export class SyncWorker implements Holding {
     this.#keeper = new LeaseKeeper({
       ...options,
       checkpoint: () => null,
+      onCheckpoint: () => undefined,
       checkpointIntervalMillis: () => Number.POSITIVE_INFINITY,
     });
     // One for each request that is under way.
     setMaxListeners(0, this.#stop.signal);
     this.#running = synchronizer.run(this.#stop.signal);
   }
+
+  /** Nothing of it is measured. */
+  report(): void {}
 
   async handOver(successor: () => Successor): Promise<void> {
     await this.end();

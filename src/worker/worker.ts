@@ -9,6 +9,7 @@ import type { Logger } from '../core/log.ts';
 import { defaultQueueBytes } from '../core/memory-limit.ts';
 import { Metrics } from '../core/metrics.ts';
 import { StreamDiscovery } from '../discovery/discovery.ts';
+import { RetentionCheck } from '../discovery/retention-check.ts';
 import { TaggedStreams } from '../discovery/tagged-streams.ts';
 import { ByteBudget } from '../inference/byte-budget.ts';
 import { InferencePipeline } from '../inference/pipeline.ts';
@@ -21,6 +22,7 @@ import { GetMediaSource } from '../stream/media.ts';
 import { PicturePool } from '../video/picture-pool.ts';
 import type { Clients } from './clients.ts';
 import { Fleet } from './fleet.ts';
+import type { Health } from './health.ts';
 import { SamplingPlans } from './sampling-plans.ts';
 
 export interface WorkerOptions {
@@ -31,6 +33,10 @@ export interface WorkerOptions {
   /** Of the container, or whatever else bounds the process, bytes. */
   memoryLimit: number;
   clients: Clients;
+  /** Is told of each turn of a loop. */
+  health: Pick<Health, 'beat'>;
+  /** Called when everything that is needed at the start has been found. */
+  onStarted: () => void;
   clock: Clock;
   log: Logger;
 }
@@ -47,6 +53,7 @@ export class Worker {
   readonly #log: Logger;
   readonly #metrics: Metrics;
   readonly #discovery: StreamDiscovery;
+  readonly #retention: RetentionCheck;
   readonly #plans: SamplingPlans;
   readonly #source: GetMediaSource;
   readonly #pictures: PicturePool;
@@ -68,6 +75,7 @@ export class Worker {
 
     const lookUps = { ...common, kinesisVideo: clients.kinesisVideo, tagging: clients.tagging };
     this.#discovery = new StreamDiscovery({ ...lookUps, selections: () => selections(this.#config) });
+    this.#retention = new RetentionCheck({ ...common, kinesisVideo: clients.kinesisVideo });
     this.#plans = new SamplingPlans({
       ...common,
       findTagged: (tagFilters) => new TaggedStreams({ ...lookUps, tagFilters }),
@@ -97,7 +105,7 @@ export class Worker {
    * @throws {UsageError} if the lease table is none, or another application's
    */
   async run(signal: AbortSignal): Promise<void> {
-    const { clients, clock, parameterName } = this.#options;
+    const { clients, clock, health, onStarted, parameterName } = this.#options;
     const table = {
       tableName: leaseTableName(this.#config, parameterName),
       requestTimeoutMillis: Math.round(paceOf(this.#config.failoverTimeInMilli) / 3),
@@ -113,6 +121,7 @@ export class Worker {
       },
       signal,
     );
+    onStarted();
     const queueBytes = this.#queueBytes;
     this.#log.info({ config: this.#config, queueBytes, workerId: this.#workerId }, 'worker started');
     const fleet = new Fleet({
@@ -124,6 +133,8 @@ export class Worker {
       wantedPlan: (streamName) => this.#plans.planFor(streamName),
       source: this.#source,
       submit: (frame, submitSignal) => this.#pipeline.submit(frame, submitSignal),
+      onTaken: (stream, tenure) => void this.#retention.check(stream, tenure),
+      beat: (loop, pauseMillis) => health.beat(loop, pauseMillis),
       clock,
       log: this.#log,
       metrics: this.#metrics,
@@ -152,7 +163,7 @@ export class Worker {
   }
 
   async #watchConfig(fleet: Fleet, signal: AbortSignal): Promise<void> {
-    const { clients, clock, initial, parameterName } = this.#options;
+    const { clients, clock, health, initial, parameterName } = this.#options;
     const apply = (config: Config) => {
       this.#config = config;
       this.#budget.total = this.#queueBytes;
@@ -163,19 +174,22 @@ export class Worker {
     const read = (readSignal: AbortSignal) =>
       readParameter(clients.ssm, parameterName, { clock, signal: readSignal });
     const origin = `ssm:${parameterName}`;
+    const beat = (pauseMillis: number) => health.beat('configuration', pauseMillis);
     await watchConfig(
-      { read, origin, initial, apply, clock, log: this.#log, metrics: this.#metrics },
+      { read, origin, initial, apply, beat, clock, log: this.#log, metrics: this.#metrics },
       signal,
     );
   }
 
   async #writeMetrics(fleet: Fleet, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      this.#options.health.beat('metrics', this.#config.metricsIntervalInMilli);
       await this.#options.clock.sleep(this.#config.metricsIntervalInMilli, signal).catch(() => undefined);
       this.#pipeline.report();
       this.#metrics.observe('QueueDepth', null, this.#pipeline.depth);
       this.#metrics.observe('QueueBytes', null, this.#pipeline.bytes);
       this.#metrics.observe('LeasesHeld', null, fleet.streamCount);
+      fleet.report();
       this.#metrics.flush();
     }
   }

@@ -22,6 +22,7 @@ async function watch(texts: (string | Error)[]) {
   const observed = recorded(clock);
   const end = new AbortController();
   const applied: Config[] = [];
+  const beats: number[] = [];
   const rest = texts.values();
   await watchConfig(
     {
@@ -35,6 +36,7 @@ async function watch(texts: (string | Error)[]) {
       origin: 'ssm:app',
       initial: good(FIRST),
       apply: (config) => applied.push(config),
+      beat: (pauseMillis) => beats.push(pauseMillis),
       clock,
       ...observed,
     },
@@ -43,7 +45,7 @@ async function watch(texts: (string | Error)[]) {
   const said = observed.lines
     .map(({ level, msg }) => `${level} ${msg}`)
     .filter((line) => !line.endsWith(' metrics'));
-  return { ...observed, applied, said, clock };
+  return { ...observed, applied, beats, said, clock };
 }
 
 test('a valid change is applied, and each key named with its old and its new value', async () => {
@@ -105,11 +107,12 @@ test('what a fleet agreed on at its start stays until the next one', async () =>
 });
 
 test('it is read again as often as it says itself', async () => {
-  const { clock } = await watch([
+  const { beats, clock } = await watch([
     JSON.stringify({ ...FIRST, configRefreshIntervalInMilli: 5000 }),
     JSON.stringify(FIRST),
   ]);
   expect(clock.sleeps.filter((millis) => millis === 30_000 || millis === 5000)).toEqual([
     30_000, 5000, 30_000,
   ]);
+  expect(beats).toEqual([30_000, 5000, 30_000]);
 });

@@ -164,8 +164,65 @@ describe('metrics', () => {
     for (let value = 0; value < 1000; value += 1) metrics.observe('InvocationLatency', null, value);
     metrics.flush();
     const values = metricsLines(lines)[0]?.['InvocationLatency'] as number[];
-    expect(values).toHaveLength(100);
-    expect(Math.max(...values)).toBeGreaterThan(100);
+    expect(new Set(values).size).toBe(100);
+    expect(values.filter((value) => value >= 100).length).toBeGreaterThan(1);
+  });
+
+  test('hold the greatest value, whichever others', () => {
+    for (let time = 0; time < 20; time += 1) {
+      const { metrics, lines } = recorded(clock);
+      for (let stream = 0; stream < 500; stream += 1) {
+        metrics.observe('NewestResultAge', null, stream === time * 20 ? 3_600_000 : stream);
+      }
+      metrics.flush();
+      const values = metricsLines(lines)[0]?.['NewestResultAge'] as number[];
+      expect(values).toHaveLength(100);
+      expect(values).toContain(3_600_000);
+    }
+  });
+
+  test('are counted by error, too, in lines of their own', () => {
+    const { log, lines } = recorded(clock);
+    const named = log.child({ worker: '1234abcd' });
+    const metrics = new Metrics({ log: named, clock, appName: 'test', perStream: () => true });
+    metrics.countByError('FramesFailed', 'ModelError');
+    metrics.countByError('FramesFailed', 'ModelError');
+    metrics.count('LeasesLost', null);
+    metrics.flush();
+    metrics.flush();
+    expect(metricsLines(lines)).toHaveLength(2);
+    expect(metricsLines(lines)).toContainEqual(
+      expect.objectContaining({ worker: '1234abcd', AppName: 'test', LeasesLost: 1 }),
+    );
+    const byError = lines.find((line) => line['Error'] !== undefined);
+    expect(byError).toMatchObject({
+      _aws: {
+        CloudWatchMetrics: [
+          {
+            Dimensions: [['AppName', 'Error']],
+            Metrics: [{ Name: 'FramesFailed', Unit: 'Count' }],
+          },
+        ],
+      },
+      worker: '1234abcd',
+      AppName: 'test',
+      Error: 'ModelError',
+      FramesFailed: 2,
+    });
+  });
+
+  test('share a line from the twenty-first error on, and where an error has no proper name', () => {
+    const { metrics, lines } = recorded(clock);
+    const errors = ['<html> Bad Gateway', '', ...Array.from({ length: 30 }, (_, index) => `Error${index}`)];
+    for (const error of [...errors, 'Error0']) metrics.countByError('FramesFailed', error);
+    metrics.flush();
+    metrics.countByError('FramesFailed', 'Error29');
+    metrics.flush();
+    const counts = metricsLines(lines).map((line) => [line['Error'], line['FramesFailed']]);
+    expect(counts).toHaveLength(21);
+    expect(counts).toContainEqual(['Error0', 2]);
+    expect(counts).toContainEqual(['Other', 13]);
+    expect(counts.at(-1)).toEqual(['Error29', 1]);
   });
 
   test('are of the application alone unless streams are asked for', () => {

@@ -134,12 +134,26 @@ test.each(CASES)(
     const outcome = await runs.get(name);
     if (outcome === undefined) throw new Error('not run');
     const { worker, exitCode, results, referenceResults } = outcome;
-    expect([exitCode, exitCode === 0 ? '' : worker.stderr()]).toEqual([0, '']);
+    expect([exitCode, exitCode === 0 ? '' : worker.failure()]).toEqual([0, '']);
     expect(idsOf(results)).toEqual(idsOf(referenceResults));
     expect(results.length).toBeGreaterThan(10);
     expect(results.filter(({ error }) => error !== undefined)).toEqual([]);
     expect(metrics.filter((metric) => worker.counted(metric) === 0)).toEqual([]);
     expect(LOSSES.filter((metric) => worker.counted(metric) > 0)).toEqual([]);
+  },
+  TEST_LIMIT_MILLIS,
+);
+
+test(
+  'while no endpoint is there the newest result grows older, as the metrics say',
+  async () => {
+    const { worker } = (await runs.get('sagemaker-gone')) ?? {};
+    const lines = worker?.lines ?? [];
+    const end = lines.findLastIndex(({ msg }) => String(msg).includes('endpoint is back after'));
+    const ages = lines
+      .slice(0, end)
+      .flatMap((line) => (line['NewestResultAge'] as number[] | undefined) ?? []);
+    expect(ages.at(-1)).toBeGreaterThan(Number(lines[end]?.['downMillis']) / 2);
   },
   TEST_LIMIT_MILLIS,
 );
@@ -155,7 +169,7 @@ test(
     const worker = await withoutParameter;
     expect(await worker.ended).toBe(1);
     expect(worker.said('ssm:/team/missing cannot be read: ECONNREFUSED').length).toBeGreaterThan(3);
-    expect(worker.stderr()).toContain('ssm:/team/missing cannot be read: ECONNREFUSED');
+    expect(worker.failure()).toContain('ssm:/team/missing cannot be read: ECONNREFUSED');
   },
   TEST_LIMIT_MILLIS,
 );

@@ -106,7 +106,7 @@ async function untilMoreResults(worker: WorkerUnderTest) {
 async function endAndCompare(application: Application, worker: WorkerUnderTest, plans: RecordedPlans) {
   await untilMoreResults(worker);
   const exitCode = await worker.kill('SIGTERM');
-  expect([exitCode, exitCode === 0 ? '' : worker.stderr()]).toEqual([0, '']);
+  expect([exitCode, exitCode === 0 ? '' : worker.failure()]).toEqual([0, '']);
   const ends = await application.leases();
   plans.add(ends);
   await untilReached(reference, ends);

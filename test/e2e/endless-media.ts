@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import { clusterStart, frameBlock, streamHeader } from '../../src/emulator/camera/matroska-stream.ts';
 import type { CameraTrack, SourceFragment } from '../../src/emulator/camera/video-source.ts';
 import { write } from '../../src/emulator/kinesis-video/connection.ts';
@@ -7,12 +8,16 @@ import { fragmentPieces } from '../../src/emulator/kinesis-video/media-body.ts';
 import { listenOnLoopback } from '../support/loopback.ts';
 
 /**
- * GetMedia of streams without end, as fast as each is read: what a long outage has left to be read. Every fragment of
- * every stream has the same bytes, which are in memory once.
+ * GetMedia of streams without end, as fast as each is read: what a long outage has left to be read; or, `live`, each
+ * fragment when it is over. Every fragment of every stream has the same bytes, which are in memory once.
  *
  * @returns the data endpoint
  */
-export async function startEndlessMedia(track: CameraTrack, { durationMillis, frames }: SourceFragment) {
+export async function startEndlessMedia(
+  track: CameraTrack,
+  { durationMillis, frames }: SourceFragment,
+  { live = false } = {},
+) {
   const startMillis = Date.now();
   const fragment = {
     timecodeMillis: startMillis,
@@ -38,7 +43,9 @@ export async function startEndlessMedia(track: CameraTrack, { durationMillis, fr
     const { AfterFragmentNumber = '0' } = JSON.parse(body).StartSelector;
     response.writeHead(200, { 'content-type': 'video/webm' });
     for (let number = BigInt(AfterFragmentNumber) + 1n; ; number += 1n) {
-      for (const piece of fragmentPieces(numbered(number), Date.now)) {
+      const fragmentNow = numbered(number);
+      if (live) await delay(fragmentNow.serverEndMillis - Date.now());
+      for (const piece of fragmentPieces(fragmentNow, Date.now)) {
         if (!(await write(response, piece))) return;
       }
     }

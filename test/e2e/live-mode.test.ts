@@ -202,7 +202,7 @@ interface SkipLine {
 describe.each(NAMES)('%s', (name) => {
   test('whatever is missing was dropped, or lies in a span that was skipped: the log names it', () => {
     const { workers, exitCode, results } = outcomeOf(name);
-    expect([exitCode, exitCode === 0 ? '' : workers.at(-1)?.stderr()]).toEqual([0, '']);
+    expect([exitCode, exitCode === 0 ? '' : workers.at(-1)?.failure()]).toEqual([0, '']);
     const published = new Set(results.map(({ id }) => id));
     const named = new Set(givenUp(workers));
     const streams: readonly string[] = STREAMS[name];

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -20,13 +21,16 @@ import { createDataStream, DETECTION, openShortVideo, readResults } from '../sup
 import { localClient } from '../support/services.ts';
 
 /** Built by scripts/test.mjs before the tests run. */
-export const dist = (name: string) => fileURLToPath(new URL(`../../dist/${name}.js`, import.meta.url));
+const DIST = fileURLToPath(new URL('../../dist', import.meta.url));
+export const dist = (name: string, folder = DIST) => join(folder, `${name}.js`);
 
 export interface LocalOptions {
   streams: string[];
   config?: Record<string, unknown>;
   /** What SageMaker answers; a person by default. */
   endpoint?: (request: ReceivedRequest, count: number) => Answer | Promise<Answer>;
+  /** Folder of the bundled program, for who is bundled too. */
+  distFolder?: string;
 }
 
 export type Local = Awaited<ReturnType<typeof startLocal>>;
@@ -44,11 +48,16 @@ export interface Application {
 }
 
 /** Every service that a worker needs, with cameras and an endpoint of the test's own. */
-export async function startLocal({ streams, config = {}, endpoint = () => DETECTION }: LocalOptions) {
+export async function startLocal({
+  streams,
+  config = {},
+  endpoint = () => DETECTION,
+  distFolder,
+}: LocalOptions) {
   const source = await openShortVideo();
   const sageMaker = await serve(endpoint);
   const cluster: Cluster = await startCluster({
-    scripts: { kinesis: dist('kinesis'), model: dist('model-server') },
+    scripts: { kinesis: dist('kinesis', distFolder), model: dist('model-server', distFolder) },
     sources: Promise.resolve(streams.map((streamName) => ({ streamName, source }))),
     model: false,
     config,
@@ -95,7 +104,7 @@ export async function startLocal({ streams, config = {}, endpoint = () => DETECT
     },
     /** Starts a worker in a process of its own. */
     startWorker(variables: Record<string, string> = {}): WorkerUnderTest {
-      const worker = startWorker({ ...env, ...variables });
+      const worker = startWorker({ ...env, ...variables }, dist('main', distFolder));
       workers.push(worker);
       return worker;
     },
@@ -144,7 +153,7 @@ export async function compareWithReference(local: Local, application: Applicatio
   });
   const worker = reference.startWorker();
   await untilReached(reference, ends);
-  if ((await worker.kill('SIGTERM')) !== 0) throw new Error(`the reference failed: ${worker.stderr()}`);
+  if ((await worker.kill('SIGTERM')) !== 0) throw new Error(`the reference failed: ${worker.failure()}`);
   const [ours, theirs] = [await resultsUpTo(application, ends), await resultsUpTo(reference, ends)];
   return { ours: idsOf(ours), reference: idsOf(theirs) };
 }
@@ -194,15 +203,16 @@ export interface WorkerUnderTest {
   observed(metric: MetricName): number[];
   /** Fresh in each process; null before it has read its parameter. */
   id(): string | null;
-  stderr: () => string;
+  /** Why it could not go on; what it has written to standard error, where its log does not say it. */
+  failure: () => string;
   ended: Promise<number | null>;
   send(signal: NodeJS.Signals): void;
   /** Sends the signal and waits for the end. */
   kill(signal: NodeJS.Signals): Promise<number | null>;
 }
 
-function startWorker(env: Record<string, string>): WorkerUnderTest {
-  const child = spawn(process.execPath, [dist('main'), 'worker'], {
+function startWorker(env: Record<string, string>, script: string): WorkerUnderTest {
+  const child = spawn(process.execPath, [script, 'worker'], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -214,21 +224,18 @@ function startWorker(env: Record<string, string>): WorkerUnderTest {
   createInterface({ input: child.stdout }).on('line', (line) => lines.push(JSON.parse(line)));
   const ended = once(child, 'close').then(([code]) => code as number | null);
   const said = (message: string) => lines.filter(({ msg }) => String(msg).includes(message));
+  /** Its metrics, those alone that have no other dimension. */
+  const ofApplication = () =>
+    said('metrics').filter((line) => line['StreamName'] === undefined && line['Error'] === undefined);
   return {
     pid: child.pid,
     lines,
     said,
-    counted: (metric) =>
-      said('metrics')
-        .filter((line) => line['StreamName'] === undefined)
-        .reduce((sum, line) => sum + Number(line[metric] ?? 0), 0),
-    observed: (metric) =>
-      said('metrics')
-        .filter((line) => line['StreamName'] === undefined)
-        .flatMap((line) => (line[metric] as number[] | undefined) ?? []),
+    counted: (metric) => ofApplication().reduce((sum, line) => sum + Number(line[metric] ?? 0), 0),
+    observed: (metric) => ofApplication().flatMap((line) => (line[metric] as number[] | undefined) ?? []),
     id: () => (said('worker started')[0]?.['workerId'] as string | undefined) ?? null,
     send: (signal) => void child.kill(signal),
-    stderr: () => stderr,
+    failure: () => String(lines.find(({ level }) => level === 'fatal')?.['msg'] ?? stderr),
     ended,
     kill: async (signal) => {
       child.kill(signal);

@@ -134,7 +134,7 @@ describe('a table that cannot be used', () => {
     await createTable('people', 'name');
     const worker = await startWorker('wrong-key', { leaseTable: 'people' });
     expect(await worker.ended).toBe(2);
-    expect(worker.stderr()).toContain(
+    expect(worker.failure()).toContain(
       'DynamoDB table "people" has the key name HASH; a lease table has leaseKey HASH',
     );
   });
@@ -143,7 +143,7 @@ describe('a table that cannot be used', () => {
     await createTable('plain', 'leaseKey');
     const worker = await startWorker('no-index', { leaseTable: 'plain' });
     expect(await worker.ended).toBe(2);
-    expect(worker.stderr()).toContain(
+    expect(worker.failure()).toContain(
       'DynamoDB table "plain" needs the global secondary index "leaseOwner" with the key leaseOwner HASH',
     );
   });
@@ -154,7 +154,7 @@ describe('a table that cannot be used', () => {
     await until('its leases', async () => (await owner.leases()).size === 2);
     const worker = await startWorker('/team/second', { leaseTable: 'owner' });
     expect(await worker.ended).toBe(2);
-    expect(worker.stderr()).toContain(
+    expect(worker.failure()).toContain(
       'DynamoDB table "owner" is the lease table of the application "owner"; "second" needs one of its own: set "leaseTable"',
     );
     expect(await running.kill('SIGTERM')).toBe(0);
@@ -163,7 +163,7 @@ describe('a table that cannot be used', () => {
   test('none, and it is not to be created: named, exit 2', async () => {
     const worker = await startWorker('missing', { createLeaseTable: false });
     expect(await worker.ended).toBe(2);
-    expect(worker.stderr()).toContain(
+    expect(worker.failure()).toContain(
       'DynamoDB table "missing" does not exist; create it, or set "createLeaseTable" to true',
     );
     expect((await local.leases('missing')).size).toBe(0);

@@ -21,7 +21,7 @@ function newFailures() {
 }
 
 test('frames that fail now and then are a line each, with stream, fragment, frame, error and attempts', () => {
-  const { failures, fail, errors, total } = newFailures();
+  const { failures, fail, errors, lines, total } = newFailures();
   fail('front/7/0', damaged);
   failures.succeeded();
   fail('front/7/5', damaged);
@@ -40,6 +40,11 @@ test('frames that fail now and then are a line each, with stream, fragment, fram
     expect.objectContaining({ id: 'back/9/0', error: 'ValidationError' }),
   ]);
   expect(total('FramesFailed')).toBe(3);
+  const byError = lines.filter((line) => line['Error'] !== undefined);
+  expect(byError.map((line) => [line['Error'], line['FramesFailed']])).toEqual([
+    ['DECODE_FAILED', 2],
+    ['ValidationError', 1],
+  ]);
 });
 
 test('an endpoint that does not exist is a line a minute, which names each frame', async () => {

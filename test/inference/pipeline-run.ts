@@ -6,7 +6,7 @@ import { KvsInferenceError } from '../../src/core/errors.ts';
 import { ByteBudget } from '../../src/inference/byte-budget.ts';
 import type { FailedInference, Inference } from '../../src/inference/inference.ts';
 import { InferencePipeline } from '../../src/inference/pipeline.ts';
-import { frameId, type SampledFrame, type Tenure } from '../../src/stream/sampled-frame.ts';
+import { type FrameEnd, frameId, type SampledFrame, type Tenure } from '../../src/stream/sampled-frame.ts';
 import { PicturePool } from '../../src/video/picture-pool.ts';
 import { type Answer, type ReceivedRequest, serve } from '../support/http-server.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -22,6 +22,8 @@ export const DETECTION: Answer = {
 /** When the frames' fragment reached the service, by the clock of the test. */
 const FRAGMENT_MILLIS = 1_700_000_000_000;
 export const FRAME_MILLIS = 40;
+/** From the producer's timestamp of a frame to the service's. */
+export const PRODUCER_MILLIS = 500;
 
 const video = await makeVideo({ codec: 'h264', width: 64, height: 48, frames: 1 });
 const codec = { codecId: AV_CODEC_ID_H264, extradata: video.codecPrivate };
@@ -42,7 +44,7 @@ function sampledFrame(index: number, options: FrameOptions): SampledFrame {
     fragment: {
       fragmentNumber: '7',
       serverTimestampMillis: FRAGMENT_MILLIS,
-      producerTimestampMillis: null,
+      producerTimestampMillis: FRAGMENT_MILLIS - PRODUCER_MILLIS,
     },
     frame: {
       trackNumber: 1,
@@ -99,6 +101,8 @@ async function start({ config = {}, queueBytes = 1e9, answer = () => DETECTION, 
   const own = openTenure();
   /** What became of the frames, by their index: `published 0`, `settled 0`, `abandoned 0`. */
   const events: string[] = [];
+  /** How those that were settled ended, by their index. */
+  const ends = new Map<number, FrameEnd>();
   const outcomes: Array<Inference | FailedInference> = [];
   const pictures = new PicturePool(2);
   let current = configOf(config);
@@ -121,6 +125,7 @@ async function start({ config = {}, queueBytes = 1e9, answer = () => DETECTION, 
     pipeline,
     clock,
     events,
+    ends,
     outcomes,
     /** Applies other keys. */
     configure: (keys: Record<string, unknown>) => {
@@ -136,7 +141,10 @@ async function start({ config = {}, queueBytes = 1e9, answer = () => DETECTION, 
           endpoint: current.endpoints[0] ?? ENDPOINT,
           payload: keyFrame,
           tenure: own.tenure,
-          settle: () => events.push(`settled ${index}`),
+          settle: (end) => {
+            ends.set(index, end);
+            events.push(`settled ${index}`);
+          },
           abandon: () => events.push(`abandoned ${index}`),
           ...options,
         }),

@@ -1,8 +1,17 @@
 import { createHash } from 'node:crypto';
+import type { MetricName } from '../../src/core/metrics.ts';
 import { eventually } from '../support/eventually.ts';
 import { newGate } from '../support/gate.ts';
 import { type Answer, awsError, type ReceivedRequest } from '../support/http-server.ts';
-import { configOf, DETECTION, errorLines, FRAME_MILLIS, type Run, withPipeline } from './pipeline-run.ts';
+import {
+  configOf,
+  DETECTION,
+  errorLines,
+  FRAME_MILLIS,
+  PRODUCER_MILLIS,
+  type Run,
+  withPipeline,
+} from './pipeline-run.ts';
 
 test('a frame is decoded, asked about, published, and only then settled', async () => {
   const gate = newGate();
@@ -36,7 +45,11 @@ test('a frame is decoded, asked about, published, and only then settled', async 
       ),
     ).toEqual([1, 1, 1, 0]);
     expect(lines).toContainEqual(
-      expect.objectContaining({ StreamName: 'front', IngestToProcessLatency: [3000 - FRAME_MILLIS] }),
+      expect.objectContaining({
+        StreamName: 'front',
+        IngestToProcessLatency: [3000 - FRAME_MILLIS],
+        ProducerToProcessLatency: [3000 - FRAME_MILLIS + PRODUCER_MILLIS],
+      }),
     );
   });
 });
@@ -54,6 +67,8 @@ test('every frame is settled once, whatever became of it', async () => {
     for (const index of [0, 1, 2, 3, 4, 5]) await run.submit(index);
     await eventually(() => run.pipeline.depth === 0);
     expect(run.settled().toSorted()).toEqual([0, 1, 2, 3, 4, 5].map((index) => `settled ${index}`));
+    const ends = [0, 1, 2, 3, 4, 5].map((index) => run.ends.get(index));
+    expect(ends).toEqual(['PUBLISHED', 'PUBLISHED', 'FAILED', 'PUBLISHED', 'FAILED', 'PUBLISHED']);
     expect(run.events.filter((event) => event.startsWith('published')).toSorted()).toEqual(
       [0, 1, 3, 5].map((index) => `published ${index}`),
     );
@@ -152,10 +167,35 @@ test('a throttled frame is asked about again, and each retry is a line that name
     expect(run.events.toSorted()).toEqual(['published 0', 'published 1', 'settled 0', 'settled 1']);
     const names = ['InvocationRetries', 'Throttles', 'FramesSent', 'FramesFailed'];
     expect(names.map((name) => run.total(name, 'front'))).toEqual([2, 2, 2, 0]);
+    expect(valuesOf(run, 'QueueWait')).toHaveLength(2);
+    expect(valuesOf(run, 'ConcurrencyInUse')).toHaveLength(4);
     const inferenceIds = run.requests.map(({ headers }) => headers['x-amzn-sagemaker-inference-id']);
     expect([inferenceIds.length, new Set(inferenceIds).size]).toEqual([4, 2]);
   });
 });
+
+test('how long a frame waits for its slot is measured, and how many calls are under way', async () => {
+  const gate = newGate();
+  const answer = () => gate.opened.then(() => DETECTION);
+  const config = { sageMakerTaskThreadPoolSize: 2 };
+  await withPipeline({ config, answer }, async (run) => {
+    for (const index of [0, 1, 2]) await run.submit(index);
+    await eventually(() => run.requests.length === 2);
+    run.clock.advance(700);
+    gate.open();
+    await eventually(() => run.pipeline.depth === 0);
+    run.metrics.flush();
+    expect(valuesOf(run, 'QueueWait').toSorted()).toEqual([0, 0, 700]);
+    expect(valuesOf(run, 'ConcurrencyInUse').slice(0, 2)).toEqual([1, 2]);
+  });
+});
+
+/** Of the whole application, in the order in which they were observed. */
+function valuesOf({ lines }: Run, metric: MetricName): number[] {
+  return lines
+    .filter((line) => line['_aws'] !== undefined && line['StreamName'] === undefined)
+    .flatMap((line) => (line[metric] as number[] | undefined) ?? []);
+}
 
 test('the parameters of the picture and of the call are those of the configuration', async () => {
   const config = {
@@ -203,6 +243,7 @@ describe('dropping', () => {
       for (const index of [1, 2, 3, 4]) await run.submit(index);
       await eventually(() => run.events.length === 2);
       expect([run.events, run.pipeline.depth]).toEqual([['settled 1', 'settled 2'], 3]);
+      expect([...run.ends.values()]).toEqual(['DROPPED', 'DROPPED']);
       expect(run.total('FramesDropped', 'front')).toBe(2);
       await run.end();
       const line = { level: 'warn', streamName: 'front', reason: 'QUEUE_FULL', endpoint: 'detector' };
@@ -241,6 +282,7 @@ describe('dropping', () => {
         'settled 2',
       ]);
       await run.end();
+      expect(run.ends.get(1)).toBe('DROPPED');
       expect(drops(run)).toMatchObject([{ reason: 'TOO_OLD', ids: ['front/7/1'] }]);
       expect(run.total('FramesDropped', 'front')).toBe(1);
     });

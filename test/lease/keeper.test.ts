@@ -39,10 +39,12 @@ const at = (number: number): Checkpoint => ({
 async function keep(table: LeaseKeeperOptions['table'] = local.leases) {
   const clock = new ManualClock();
   let checkpoint: Checkpoint | null = null;
+  const written: string[] = [];
   const keeper = new LeaseKeeper({
     table,
     lease: await local.taken('one'),
     checkpoint: () => checkpoint,
+    onCheckpoint: ({ fragmentNumber }) => written.push(fragmentNumber),
     checkpointIntervalMillis: () => INTERVAL_MILLIS,
     problems: new TableProblems({ clock, ...recorded(clock) }),
     clock,
@@ -53,6 +55,7 @@ async function keep(table: LeaseKeeperOptions['table'] = local.leases) {
     keeper,
     clock,
     result,
+    written,
     done: (number: number) => {
       checkpoint = at(number);
     },
@@ -71,7 +74,7 @@ test('what is sampled is written at once, with the progress that there is', asyn
 
 test('the next checkpoint takes what it has passed with it', async () => {
   let landed = 0;
-  const { keeper, clock, done } = await keep({
+  const { keeper, clock, done, written } = await keep({
     write: async (...args) => {
       const lease = await local.leases.write(...args);
       landed += 1;
@@ -89,6 +92,7 @@ test('the next checkpoint takes what it has passed with it', async () => {
   await eventually(() => landed === 3);
   expect(await local.lease()).toMatchObject({ sampling: CHANGED.slice(1), checkpoint: at(7) });
   expect(keeper.sampling).toEqual(CHANGED.slice(1));
+  expect(written).toEqual(['6', '7']);
 });
 
 test('so does the release', async () => {

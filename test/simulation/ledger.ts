@@ -63,6 +63,7 @@ export class Ledger {
     const ended = () => void works.delete(work);
     return {
       lease,
+      report: () => holding.report(),
       handOver: (successor, limits) => holding.handOver(successor, limits).finally(ended),
       end: () => holding.end().finally(ended),
     };

@@ -135,6 +135,7 @@ export class SimulatedWorker {
       workers,
       workerId: machine.id,
       failoverTimeMillis: failoverTimeInMilli,
+      beat: () => undefined,
       hold: (lease) =>
         ledger.noted(machine, lease.leaseKey === SYNC_LEASE_KEY ? synchronize(lease) : readStream(lease)),
     });
@@ -164,6 +165,7 @@ export class SimulatedWorker {
         source,
         startPosition,
         submit: async (frame) => this.#infer(frame),
+        onTaken: () => undefined,
         isValid: () => coordinator.membership.isValid(),
         onLost: () => void coordinator.lose(lease.leaseKey),
         onStalled: () => void coordinator.letGo(lease.leaseKey),
@@ -189,7 +191,7 @@ export class SimulatedWorker {
     // It lands whatever becomes of the machine meanwhile.
     time.after(5 + random.exponential(20), () => {
       ledger.publish(frame);
-      machine.deliver(random.exponential(20), () => frame.settle());
+      machine.deliver(random.exponential(20), () => frame.settle('PUBLISHED'));
     });
   }
 

@@ -111,7 +111,7 @@ export class Application {
   }
 
   #count(line: Readonly<Record<string, unknown>>): void {
-    if (line['_aws'] === undefined) return;
+    if (line['_aws'] === undefined || line['Error'] !== undefined) return;
     for (const name of COUNTED) {
       const value = line[name];
       if (typeof value === 'number') this.counts[name] += value;

@@ -21,7 +21,7 @@ test('sampled frames are handed on with all that their result needs', async () =
   expect(submitted[1]?.codec().extradata?.toString('hex')).toBe('014d401effe1');
   expect(submitted[1]?.codec()).toBe(submitted[1]?.codec());
   expect(tracker.checkpoint).toBeNull();
-  for (const { settle } of submitted) settle();
+  for (const { settle } of submitted) settle('PUBLISHED');
   expect(tracker.checkpoint).toMatchObject({ fragmentNumber: '2', iFrameCounter: 4 });
   expect([
     total('FragmentsReceived', 'front'),
@@ -34,9 +34,9 @@ test('a frame that is abandoned holds the checkpoint before its fragment, and is
   const { submitted, tracker } = await read({ bodies: [[fragment(1), fragment(2)]] });
   const [first, second, ...rest] = submitted;
   expect(submitted.every(({ tenure }) => tenure === lasting)).toBe(true);
-  first?.settle();
+  first?.settle('PUBLISHED');
   second?.abandon();
-  for (const { settle } of rest) settle();
+  for (const { settle } of rest) settle('PUBLISHED');
   await tracker.whenIdle();
   expect(tracker.checkpoint).toBeNull();
 });
@@ -92,7 +92,7 @@ test.each([
     });
     expect(ids).toEqual(['front/1/0', 'front/2/2']);
     expect(positions[1]).toEqual({ type: 'AFTER_FRAGMENT', fragmentNumber: '1' });
-    for (const { settle } of submitted) settle();
+    for (const { settle } of submitted) settle('PUBLISHED');
     expect(tracker.checkpoint).toMatchObject({ fragmentNumber: '3', iFrameCounter: 6 });
     expect(total('FramesSampled', 'front')).toBe(2);
     expect(total('Gaps', 'front')).toBe(0);
@@ -193,7 +193,7 @@ test('a start at a time begins with the first fragment at or after it', async ()
   });
   expect(positions[0]).toEqual(start);
   expect(ids).toEqual(['front/2/0']);
-  for (const { settle } of submitted) settle();
+  for (const { settle } of submitted) settle('PUBLISHED');
   expect(tracker.checkpoint).toMatchObject({ fragmentNumber: '2', iFrameCounter: 2 });
 });
 
@@ -264,7 +264,7 @@ test('what ages out while it is read falls back to the time of what was read las
 test('a cut fragment that is gone at the second reading is a gap, and does not hold the checkpoint', async () => {
   const cut = fragment(2).subarray(0, fragment(2).indexOf('2/2'));
   const { submitted, tracker, total, lines } = await read({ bodies: [[fragment(1), cut], [fragment(5)]] });
-  for (const { settle } of submitted) settle();
+  for (const { settle } of submitted) settle('PUBLISHED');
   expect(tracker.checkpoint).toMatchObject({ fragmentNumber: '5' });
   expect(total('Gaps', 'front')).toBe(1);
   expect(errors(lines)).toEqual([
@@ -351,9 +351,9 @@ test('one counter serves all endpoints, each frame goes to those whose turn it i
   ]);
   expect(submitted[0]?.payload).toBe(submitted[1]?.payload);
   expect(total('FramesSampled', 'front')).toBe(4);
-  for (const { settle } of submitted.slice(1)) settle();
+  for (const { settle } of submitted.slice(1)) settle('PUBLISHED');
   expect(tracker.checkpoint).toBeNull();
-  submitted[0]?.settle();
+  submitted[0]?.settle('PUBLISHED');
   expect(tracker.checkpoint).toMatchObject({ fragmentNumber: '2', iFrameCounter: 4 });
 });
 

@@ -20,7 +20,7 @@ test('after downtime reading starts at now minus the maximum age; what is skippe
   expect(positions).toEqual([FIVE_SECONDS_AGO, { type: 'AFTER_FRAGMENT', fragmentNumber: '96' }]);
   // The counter goes on.
   expect(ids).toEqual(['front/95/2']);
-  for (const { settle } of submitted) settle();
+  for (const { settle } of submitted) settle('PUBLISHED');
   expect(tracker.checkpoint).toMatchObject({ fragmentNumber: '96', iFrameCounter: 11 });
   expect([total('Skips', 'front'), total('Gaps', 'front')]).toEqual([1, 0]);
   expect(lines).toContainEqual(expect.objectContaining({ SkippedDuration: [91_000] }));
@@ -95,7 +95,7 @@ test('connections that fail for long are downtime: a fragment they cut is skippe
   });
   expect(positions[1]).toEqual({ type: 'AFTER_FRAGMENT', fragmentNumber: '98' });
   expect(positions[2]).toMatchObject({ type: 'SERVER_TIMESTAMP' });
-  for (const { settle } of submitted) settle();
+  for (const { settle } of submitted) settle('PUBLISHED');
   expect(tracker.checkpoint).toMatchObject({ fragmentNumber: '160' });
   expect([total('Skips', 'front'), total('Gaps', 'front')]).toEqual([1, 0]);
   expect(lines.filter(({ level }) => level === 'error')).toEqual([]);
@@ -179,7 +179,7 @@ describe('a fragment that was cut before the downtime and comes again', () => {
       'front/100/0',
       'front/100/2',
     ]);
-    for (const { settle } of submitted) settle();
+    for (const { settle } of submitted) settle('PUBLISHED');
     expect(tracker.checkpoint).toMatchObject({ fragmentNumber: '100' });
     expect([total('Skips', 'front'), total('Gaps', 'front')]).toEqual([0, 0]);
   });

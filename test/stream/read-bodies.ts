@@ -6,6 +6,7 @@ import { ElementId } from '../../src/matroska/elements.ts';
 import { StreamConsumer } from '../../src/stream/consumer.ts';
 import type { SampledFrame, Tenure } from '../../src/stream/sampled-frame.ts';
 import type { MediaSource, ReadPosition, StreamReference } from '../../src/stream/source.ts';
+import { StreamAges } from '../../src/stream/stream-ages.ts';
 import { block, getMediaFragment } from '../support/matroska.ts';
 import { everyNth, startSampling } from '../support/sampling.ts';
 import { HastyClock, recorded } from '../support/services.ts';
@@ -105,6 +106,7 @@ export async function read({
   const observed = recorded(clock);
   const { sampling } = startSampling({ streamName: 'front', wanted: plan, clock, ...observed });
   const tracker = new CheckpointTracker(checkpoint ?? null);
+  const ages = new StreamAges({ streamName: 'front', tracker, clock, ...observed });
   const stop = new AbortController();
   const positions: ReadPosition[] = [];
   const streams: StreamReference[] = [];
@@ -140,6 +142,7 @@ export async function read({
       maxFrameAgeMillis: [maxFrameAge].flat()[positions.length] ?? [maxFrameAge].flat().at(-1) ?? 0,
     }),
     sampling,
+    ages,
     source,
     submit: async (frame) => {
       submitted.push(frame);
@@ -152,5 +155,5 @@ export async function read({
   await consumer.run(stop.signal);
   const ids = submitted.map(({ id }) => id);
   const seen = { ids, submitted, positions, streams, stalls, stallsWhileSubmitting };
-  return { ...seen, tracker, clock, ...observed };
+  return { ...seen, ages, tracker, clock, ...observed };
 }

@@ -6,6 +6,7 @@ import { type Checkpoint, CheckpointTracker } from '../../src/lease/checkpoint.t
 import { StreamConsumer } from '../../src/stream/consumer.ts';
 import { GetMediaSource } from '../../src/stream/media.ts';
 import type { SampledFrame } from '../../src/stream/sampled-frame.ts';
+import { StreamAges } from '../../src/stream/stream-ages.ts';
 import { produce } from '../emulator/kinesis-video/producer.ts';
 import { getMedia, post } from '../emulator/kinesis-video/reader.ts';
 import { eventually } from '../support/eventually.ts';
@@ -89,12 +90,13 @@ function startReading({
     tracker,
     tenure: lasting,
     sampling,
+    ages: new StreamAges({ streamName: 'door', tracker, clock, ...observed }),
     settings: () => ({ readStallTimeoutMillis: READ_STALL_TIMEOUT_MILLIS, maxFrameAgeMillis }),
     source,
     submit: async (frame, signal) => {
       await submit(frame, signal);
       ids.push(frame.id);
-      frame.settle();
+      frame.settle('PUBLISHED');
     },
     clock,
     ...observed,

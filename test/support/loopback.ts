@@ -1,6 +1,13 @@
 import { once } from 'node:events';
-import type { Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+
+/** A port that nothing listens on. */
+export async function freePort(): Promise<number> {
+  const { url, close } = await listenOnLoopback(createServer());
+  await close();
+  return Number(new URL(url).port);
+}
 
 /** Lets a server listen on loopback, on a port that is free unless it is told. */
 export async function listenOnLoopback(server: Server, port = 0) {

@@ -45,7 +45,8 @@ export function recorded(clock: Clock) {
   const total = (name: string, streamName?: string) => {
     metrics.flush();
     return lines
-      .filter((line) => line['_aws'] !== undefined && line['StreamName'] === streamName)
+      .filter((line) => line['_aws'] !== undefined && line['Error'] === undefined)
+      .filter((line) => line['StreamName'] === streamName)
       .reduce((sum, line) => sum + (typeof line[name] === 'number' ? line[name] : 0), 0);
   };
   return { log, lines, metrics, total };

@@ -63,6 +63,7 @@ async function work(
   const clock = new FastClock(50);
   const observed = recorded(clock);
   const frames: SampledFrame[] = [];
+  const tenures: AbortSignal[] = [];
   let isValid = true;
   let stalls = 0;
   let losses = 0;
@@ -83,6 +84,7 @@ async function work(
       frames.push(frame);
       onFrame(frame);
     },
+    onTaken: (signal) => tenures.push(signal),
     isValid: () => isValid,
     onLost: () => {
       losses += 1;
@@ -97,7 +99,9 @@ async function work(
   return {
     worker,
     frames,
+    tenures,
     lines: observed.lines,
+    metrics: observed.metrics,
     invalidate: () => {
       isValid = false;
     },
@@ -106,15 +110,36 @@ async function work(
   };
 }
 
-test('a hand-over leaves what is not done to the next owner, and writes what is', async () => {
-  const { worker, frames } = await work(opensWith([fragment(1), fragment(2), fragment(3)]));
+test('the age of the newest result is measured, and that of the checkpoint, which falls when one is written', async () => {
+  const { worker, frames, lines, metrics } = await work(opensWith([1, 2, 3].map(fragment)));
+  const behind = () => {
+    worker.report();
+    metrics.flush();
+    const line = lines.findLast((each) => each['StreamName'] !== undefined) as Record<string, number[]>;
+    const { NewestResultAge: results, CheckpointAge: checkpoints } = line;
+    return (checkpoints?.[0] ?? 0) - (results?.[0] ?? 0);
+  };
   await eventually(() => frames.length === 3);
-  frames[0]?.settle();
+  expect(behind()).toBe(0);
+  frames[2]?.settle('PUBLISHED');
+  expect(behind()).toBe(2000);
+  for (const { settle } of frames.slice(0, 2)) settle('PUBLISHED');
+  await eventually(() => behind() === 0);
+  await worker.end();
+  expect(await local.lease()).toMatchObject({ checkpoint: { fragmentNumber: '3' } });
+});
+
+test('a hand-over leaves what is not done to the next owner, and writes what is', async () => {
+  const { worker, frames, tenures } = await work(opensWith([fragment(1), fragment(2), fragment(3)]));
+  await eventually(() => frames.length === 3);
+  frames[0]?.settle('PUBLISHED');
   for (const frame of frames.slice(1)) {
     frame.tenure.draining.addEventListener('abort', () => frame.abandon());
   }
   expect(frames[0]?.tenure.isValid()).toBe(true);
+  expect(tenures.map(({ aborted }) => aborted)).toEqual([false]);
   await worker.handOver(() => ({ type: 'WORKER', workerId: 'two' }), HAND_OVER);
+  expect(tenures.map(({ aborted }) => aborted)).toEqual([true]);
   expect(await local.lease()).toMatchObject({
     leaseOwner: 'two',
     leaseEpoch: 2,
@@ -131,7 +156,7 @@ test('a retirement has everything done first', async () => {
     millis: 60_000,
   });
   expect(frames[1]?.tenure.draining.aborted).toBe(false);
-  for (const { settle } of frames) settle();
+  for (const { settle } of frames) settle('PUBLISHED');
   await retired;
   expect(await local.lease()).toMatchObject({ retiredAtMillis: 5, checkpoint: { fragmentNumber: '2' } });
 });
@@ -150,7 +175,7 @@ test('nothing may be published for a lease that is not ours any more', async () 
   invalidate();
   expect(frames[0]?.tenure.isValid()).toBe(false);
   await local.leases.take(await local.lease(), 'two', new AbortController().signal);
-  frames[0]?.settle();
+  frames[0]?.settle('PUBLISHED');
   await eventually(() => losses() === 1);
   await expect(worker.handOver(() => ({ type: 'ANYBODY' }), HAND_OVER)).rejects.toBeInstanceOf(
     LeaseLostError,
@@ -275,7 +300,7 @@ describe('a change of what is sampled', () => {
       },
     });
     await eventually(() => hangs === 1);
-    for (const { settle } of frames) settle();
+    for (const { settle } of frames) settle('PUBLISHED');
     await worker.handOver(() => ({ type: 'WORKER', workerId: 'two' }), HAND_OVER);
     expect(idsOf(frames)).toEqual(SAMPLED.slice(0, 2));
     expect(await local.lease()).toMatchObject({
@@ -306,7 +331,7 @@ describe('a change of what is sampled', () => {
   test('a hand-over and a checkpoint forget what they have passed', async () => {
     const { worker, frames } = await workWithChange();
     await eventually(() => frames.length === SAMPLED.length);
-    for (const { settle } of frames) settle();
+    for (const { settle } of frames) settle('PUBLISHED');
     await worker.handOver(() => ({ type: 'WORKER', workerId: 'two' }), HAND_OVER);
     expect(await local.lease()).toMatchObject({
       checkpoint: { fragmentNumber: '5', iFrameCounter: 5 },

@@ -1,0 +1,61 @@
+import { DescribeStreamCommand, type KinesisVideoClient } from '@aws-sdk/client-kinesis-video';
+import type { Config } from '../config/resolve.ts';
+import type { Clock } from '../core/clock.ts';
+import { errorMessage, errorName } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import { PacedCalls } from './calls.ts';
+import type { DiscoveredStream } from './discovered-stream.ts';
+import { retentionProblem } from './retention.ts';
+
+export interface RetentionCheckOptions {
+  /** In force now. */
+  config: () => Pick<Config, 'mode' | 'outageToSurviveInHours'>;
+  /** Should not retry by itself. */
+  kinesisVideo: Pick<KinesisVideoClient, 'send'>;
+  clock: Clock;
+  log: Logger;
+}
+
+/** The quota is 300 a second for the account; nothing waits for the answer. */
+const CALLS_PER_SECOND = 20;
+
+/** Warns of streams that do not keep their video for long enough: of each once, until that changes. */
+export class RetentionCheck {
+  readonly #options: RetentionCheckOptions;
+  readonly #calls: PacedCalls;
+  /** By stream. */
+  readonly #warned = new Map<string, string>();
+
+  constructor(options: RetentionCheckOptions) {
+    this.#options = options;
+    this.#calls = new PacedCalls({ ...options, callsPerSecond: CALLS_PER_SECOND });
+  }
+
+  /** Asks for a stream, if it is to be lossless. Never rejects: what cannot be asked for is read all the same. */
+  async check({ streamName, streamArn }: DiscoveredStream, signal: AbortSignal): Promise<void> {
+    const { config, kinesisVideo, log } = this.#options;
+    if (config().mode === 'live' || config().outageToSurviveInHours === 0) return;
+    const command = new DescribeStreamCommand(
+      streamArn === null ? { StreamName: streamName } : { StreamARN: streamArn },
+    );
+    try {
+      const { StreamInfo } = await this.#calls.call(
+        'DescribeStream',
+        (abortSignal) => kinesisVideo.send(command, { abortSignal }),
+        signal,
+      );
+      const retention = StreamInfo?.DataRetentionInHours ?? 0;
+      const outage = config().outageToSurviveInHours;
+      const problem = retentionProblem(streamName, retention, outage);
+      if (problem === null) this.#warned.delete(streamName);
+      else if (this.#warned.get(streamName) !== problem) {
+        this.#warned.set(streamName, problem);
+        log.warn({ streamName, dataRetentionInHours: retention, outageToSurviveInHours: outage }, problem);
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      const details = { streamName, error: errorName(error) };
+      log.debug(details, `data retention not known: ${errorMessage(error)}`);
+    }
+  }
+}
