@@ -1,4 +1,3 @@
-import { UsageError } from '../core/errors.ts';
 import { COCO_LABELS } from './labels.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -16,7 +15,7 @@ const DEFAULT_THRESHOLD = '0.15';
 /**
  * Reads `CLASS_NAMES` (a JSON array, or names separated by commas; default: COCO) and `CONFIDENCE_THRESHOLD`
  * (0 to 1, default 0.15). An empty variable counts as not set, as CloudFormation cannot leave one out.
- * Throws a UsageError that names the variable, its value and what would be right.
+ * Throws an error that names the variable, its value and what would be right.
  */
 export function readEnvironment(environment: Environment): ParserSettings {
   return {
@@ -29,7 +28,7 @@ function readClassNames(text: string | undefined): readonly string[] {
   if (!text) return COCO_LABELS;
   const names = text.startsWith('[') ? parseJson(text) : text.split(',').map((name) => name.trim());
   if (!Array.isArray(names) || !names.every((name) => typeof name === 'string' && name !== '')) {
-    throw new UsageError(
+    throw new Error(
       `CLASS_NAMES must be a JSON array of names, or names separated by commas, none of them empty, not ${text}`,
     );
   }
@@ -39,7 +38,7 @@ function readClassNames(text: string | undefined): readonly string[] {
 function readThreshold(text: string): number {
   const threshold = Number(text);
   if (!(threshold >= 0 && threshold <= 1)) {
-    throw new UsageError(`CONFIDENCE_THRESHOLD must be a number from 0 to 1, not ${text}`);
+    throw new Error(`CONFIDENCE_THRESHOLD must be a number from 0 to 1, not ${text}`);
   }
   return threshold;
 }
