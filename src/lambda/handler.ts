@@ -84,7 +84,7 @@ const MAXIMUM_RAW_CHARACTERS = 2_000;
 
 /**
  * The parser: logs each result record of a Kinesis event; that a frame has failed is a record like any other, which
- * says so in place of detections. Throws a UsageError for a bad environment.
+ * says so in place of detections. Throws for a bad environment.
  *
  * It stops at the first record it cannot read and reports that one: Lambda delivers it again together with every
  * record after it, so reading on would log those twice. This needs `ReportBatchItemFailures` on the event source

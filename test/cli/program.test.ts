@@ -43,6 +43,7 @@ async function file(name: string, bytes: Buffer | string): Promise<string> {
 
 test.each([
   [['worker']],
+  [['health']],
   [['demo']],
   [['inspect']],
   [['frames']],

@@ -1,4 +1,3 @@
-import { UsageError } from '../../src/core/errors.ts';
 import { readEnvironment } from '../../src/lambda/environment.ts';
 import { COCO_LABELS } from '../../src/lambda/labels.ts';
 
@@ -34,6 +33,6 @@ test.each([
   ['CLASS_NAMES', '[""]', 'a JSON array of names, or names separated by commas, none of them empty'],
 ])('%s=%s is refused', (name, value, right) => {
   expect(() => readEnvironment({ [name]: value })).toThrow(
-    new UsageError(`${name} must be ${right}, not ${value}`),
+    new Error(`${name} must be ${right}, not ${value}`),
   );
 });
