@@ -1,0 +1,110 @@
+import {
+  DescribeStreamCommand,
+  type KinesisVideoClient,
+  ListStreamsCommand,
+} from '@aws-sdk/client-kinesis-video';
+import {
+  GetResourcesCommand,
+  type ResourceGroupsTaggingAPIClient,
+} from '@aws-sdk/client-resource-groups-tagging-api';
+import { similarNames } from '../../cli/leases/similar.ts';
+import type { Config } from '../../config/resolve.ts';
+import { concurrently } from '../../core/concurrently.ts';
+import { errorName } from '../../core/errors.ts';
+import { parseStreamArn } from '../../discovery/discovered-stream.ts';
+import { retentionProblem } from '../../discovery/retention.ts';
+import { type Finding, notChecked, ok, problem, warning } from './finding.ts';
+
+export interface StreamChecks {
+  readonly kinesisVideo: Pick<KinesisVideoClient, 'send'>;
+  readonly tagging: Pick<ResourceGroupsTaggingAPIClient, 'send'>;
+  readonly signal: AbortSignal;
+}
+
+const CONCURRENT_CALLS = 10;
+/** More would take long, and be hardly read. */
+const MAX_DESCRIBED = 200;
+
+/** Whether the streams that the configuration names, or finds by their tags, are there, and keep their video. */
+export async function checkStreams(config: Config, options: StreamChecks): Promise<Finding[]> {
+  const byTags = config.tagFilters.length === 0 ? null : await taggedStreams(config.tagFilters, options);
+  const [arns, findings] = byTags ?? [[], []];
+  const all = [...config.streamNames, ...arns];
+  const names = all.slice(0, MAX_DESCRIBED);
+  if (all.length > names.length) {
+    findings.push(warning('streams', `the first ${names.length} of ${all.length} are checked`));
+  }
+  const found: Finding[] = [];
+  await concurrently(names, CONCURRENT_CALLS, async (name) => {
+    found.push(await checkStream(name, config, options));
+  });
+  const good = found.filter(({ state }) => state === 'ok');
+  const others = found.filter(({ state }) => state !== 'ok').sort((a, b) => (a.what < b.what ? -1 : 1));
+  const summary =
+    good.length > 3
+      ? [ok('streams', `${good.length} are there`)]
+      : good.sort((a, b) => (a.what < b.what ? -1 : 1));
+  return [...findings, ...summary, ...others];
+}
+
+async function checkStream(name: string, config: Config, options: StreamChecks): Promise<Finding> {
+  const isArn = parseStreamArn(name) !== null;
+  const streamName = parseStreamArn(name)?.streamName ?? name;
+  const what = `stream ${streamName}`;
+  try {
+    const command = new DescribeStreamCommand(isArn ? { StreamARN: name } : { StreamName: name });
+    const { StreamInfo } = await options.kinesisVideo.send(command, { abortSignal: options.signal });
+    const { Status = 'ACTIVE', DataRetentionInHours = 0 } = StreamInfo ?? {};
+    if (Status === 'DELETING') return problem(what, 'it is being deleted');
+    const { mode, outageToSurviveInHours } = config;
+    const retention =
+      mode === 'live' ? null : retentionProblem(streamName, DataRetentionInHours, outageToSurviveInHours);
+    if (retention !== null) return warning(what, retention);
+    return ok(what, `${Status}, keeps its video for ${DataRetentionInHours} h`);
+  } catch (error) {
+    if (errorName(error) !== 'ResourceNotFoundException') return notChecked(what, error);
+    const similar = similarNames(streamName, await streamNames(options));
+    const hint = similar.length === 0 ? '' : `; did you mean ${similar.join(', ')}?`;
+    return problem(what, `there is no such stream in this account and region${hint}`);
+  }
+}
+
+/** For a hint only: who may not list them gets none. */
+async function streamNames({ kinesisVideo, signal }: StreamChecks): Promise<string[]> {
+  try {
+    const command = new ListStreamsCommand({ MaxResults: 1000 });
+    const { StreamInfoList = [] } = await kinesisVideo.send(command, { abortSignal: signal });
+    return StreamInfoList.flatMap(({ StreamName }) => StreamName ?? []);
+  } catch {
+    return [];
+  }
+}
+
+/** ARNs of the streams that match now, and how many. */
+async function taggedStreams(
+  tagFilters: Config['tagFilters'],
+  { tagging, signal }: StreamChecks,
+): Promise<[string[], Finding[]]> {
+  const what = 'tag filters';
+  const arns: string[] = [];
+  let PaginationToken: string | undefined;
+  try {
+    do {
+      const command = new GetResourcesCommand({
+        ResourceTypeFilters: ['kinesisvideo:stream'],
+        TagFilters: tagFilters.map(({ key, values }) => ({ Key: key, Values: values })),
+        PaginationToken,
+      });
+      const page = await tagging.send(command, { abortSignal: signal });
+      arns.push(...(page.ResourceTagMappingList ?? []).flatMap(({ ResourceARN }) => ResourceARN ?? []));
+      PaginationToken = page.PaginationToken || undefined;
+    } while (PaginationToken !== undefined);
+  } catch (error) {
+    return [[], [notChecked(what, error)]];
+  }
+  const finding =
+    arns.length === 0
+      ? warning(what, 'no stream matches now; those that do later are read from then on')
+      : ok(what, `${arns.length} ${arns.length === 1 ? 'stream matches' : 'streams match'} now`);
+  return [arns, [finding]];
+}
