@@ -21,26 +21,37 @@ const isBuilt = () => {
   return built > Math.max(...sources);
 };
 
+/** The program, and those that it starts. */
+export const entryPoints = {
+  main: 'src/main.ts',
+  kinesis: 'src/emulator/kinesis/main.ts',
+  'model-server': 'src/emulator/model/main.ts',
+};
+
+/** esbuild's options for any of the entry points. */
+export function programOptions() {
+  const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
+  return {
+    absWorkingDir: root,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    splitting: true,
+    define: { 'process.env.KVS_INFERENCE_VERSION': JSON.stringify(version) },
+    logLevel: 'warning',
+  };
+}
+
 export async function build() {
   const esbuild = await import('esbuild');
-  const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
-  const common = { absWorkingDir: root, bundle: true, logLevel: 'warning' };
   await Promise.all([
     esbuild.build({
-      ...common,
-      entryPoints: {
-        main: 'src/main.ts',
-        kinesis: 'src/emulator/kinesis/main.ts',
-        'model-server': 'src/emulator/model/main.ts',
-      },
+      ...programOptions(),
+      entryPoints,
       outdir: 'dist',
-      platform: 'node',
-      target: 'node20',
-      format: 'esm',
-      splitting: true,
       packages: 'external',
       sourcemap: true,
-      define: { 'process.env.KVS_INFERENCE_VERSION': JSON.stringify(version) },
     }),
     buildPage(`${root}dist`),
     buildLambda(`${root}dist`),

@@ -118,7 +118,7 @@ async function start(
     env: cluster.env,
     // Warnings and errors are for the user's eyes; the rest of the worker's log is not.
     onLine: (line) => {
-      const isTrouble = line['level'] === 'warn' || line['level'] === 'error';
+      const isTrouble = ['warn', 'error', 'fatal'].includes(String(line['level']));
       if (!observer.workerLine(line) && isTrouble) lines.note(notice(line));
     },
     clock,

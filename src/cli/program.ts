@@ -1,7 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { silenceSdkVersionNote, VERSION } from '../core/environment.ts';
-import { errorMessage, KvsInferenceError, UsageError } from '../core/errors.ts';
-import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, type ExitCode } from './exit-code.ts';
+import { errorMessage, errorName, KvsInferenceError } from '../core/errors.ts';
+import { EXIT_OK, EXIT_USAGE, type ExitCode, exitCodeOf } from './exit-code.ts';
 
 /** Runs the command that the arguments name. Each command's code is loaded when it is called. */
 export async function run(args: readonly string[]): Promise<ExitCode> {
@@ -18,6 +18,12 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
   command('worker', 'Run the service: configured by the SSM parameter that CONFIG_PARAMETER names.').action(
     async () => {
       exitCode = await (await import('./worker.ts')).worker();
+    },
+  );
+
+  command('health', 'Ask the worker on this machine, at HEALTH_PORT, whether its loops go round.').action(
+    async () => {
+      exitCode = await (await import('./health.ts')).health();
     },
   );
 
@@ -89,6 +95,17 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
       exitCode = await (await import('./leases/leases.ts')).leases(options);
     });
 
+  command(
+    'doctor',
+    'Check every permission and dependency that the configuration needs; say what is to be mended.',
+  )
+    .option('--parameter <name>', 'SSM parameter of the application; default: CONFIG_PARAMETER')
+    .option('--config <file>', 'a configuration that is not in the parameter yet')
+    .option('--json', 'print one JSON object', false)
+    .action(async (options) => {
+      exitCode = await (await import('./doctor.ts')).doctor(options);
+    });
+
   const config = command('config', 'Check configurations, print their JSON Schema.');
   config
     .command('check')
@@ -112,8 +129,12 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
     'Run the services that a worker needs on this machine; the first line tells how to reach them.',
   )
     .option('--stream <name=file>', 'loop a file into a stream as a live camera, repeatable', collect, [])
+    .option('--cameras', "stream the demo's cameras, too", false)
     .option('--no-model', 'leave the SageMaker endpoint to you')
     .option('--config <file>', 'configuration to put into the SSM parameter')
+    .option('--host <name>', 'how other machines or containers call this one: lets them in', '127.0.0.1')
+    .option('--port <n>', 'the first of five ports in a row; 0: any that are free', port, 0)
+    .option('--page <port>', "serve the demo's page, without the worker's own counts", port)
     .action(async (options) => {
       exitCode = await (await import('./emulator.ts')).emulator(options);
     });
@@ -129,13 +150,19 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
 /** What goes with no change of a lease. */
 const CHANGE_ALONE = ['json', 'watch'];
 
+/** The package and the image of the worker come without what only the emulator needs. */
+const NOT_INSTALLED =
+  'the installation is incomplete; for demo and emulator take a clone of the repository, or the image "local"';
+
 /** One line for what a user can mend; a stack only for what we have to. */
 function report(error: unknown): ExitCode {
   // Commander has said it already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
   if (error instanceof KvsInferenceError) process.stderr.write(`kvs-inference: ${error.message}\n`);
+  else if (errorName(error) === 'ERR_MODULE_NOT_FOUND')
+    process.stderr.write(`kvs-inference: ${errorMessage(error)}: ${NOT_INSTALLED}\n`);
   else process.stderr.write(`kvs-inference: ${error instanceof Error ? error.stack : errorMessage(error)}\n`);
-  return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
+  return exitCodeOf(error);
 }
 
 function collect(value: string, previous: string[]): string[] {

@@ -2,7 +2,7 @@ import { METRICS_NAMESPACE } from '../core/metrics.ts';
 import type { ObservedInvocation } from '../emulator/sagemaker-runtime.ts';
 import type { RecordEntry } from '../lambda/handler.ts';
 import type { StoredPicture } from './page-server.ts';
-import type { DemoState, ResultLine, StreamState } from './state.ts';
+import type { DemoState, ResultLine, ShownStream, StreamState } from './state.ts';
 
 const MAX_RESULTS = 30;
 /** Pictures wait here until their results have been parsed. */
@@ -46,6 +46,11 @@ export class DemoObserver {
 
   state(uptimeMillis: number): DemoState {
     return { uptimeMillis, streams: this.streams, results: this.#results };
+  }
+
+  /** For who does not see the worker's log: without the counts that it tells. */
+  stateWithoutWorker(uptimeMillis: number): DemoState {
+    return { ...this.state(uptimeMillis), streams: this.streams.map(withoutWorker) };
   }
 
   picture(id: string): StoredPicture | null {
@@ -116,6 +121,10 @@ function percentile(sorted: readonly number[], fraction: number): number | null 
 
 function isMetrics(line: Readonly<Record<string, unknown>>): boolean {
   return JSON.stringify(line['_aws'])?.includes(METRICS_NAMESPACE) ?? false;
+}
+
+function withoutWorker(stream: StreamState): ShownStream {
+  return { ...stream, fragments: null, iFrames: null, sampled: null, published: null, failed: null };
 }
 
 function newStreamState(streamName: string): StreamState {

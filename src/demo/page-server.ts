@@ -7,7 +7,7 @@ import type { Clock } from '../core/clock.ts';
 import { errorName, KvsInferenceError } from '../core/errors.ts';
 import type { DemoState } from './state.ts';
 
-const HOST = '127.0.0.1';
+const LOOPBACK = '127.0.0.1';
 const STATE_INTERVAL_MILLIS = 1000;
 const MAX_CONNECTIONS = 64;
 
@@ -44,6 +44,8 @@ export interface StoredPicture {
 }
 
 export interface PageServerOptions {
+  /** Where to listen, default 127.0.0.1. In a container, 0.0.0.0: loopback cannot be reached from outside. */
+  host?: string;
   /** The port wished for; 0 for any. */
   port: number;
   /** Directory with index.html, client.js and client.css, as `scripts/build-page.mjs` writes it. */
@@ -62,11 +64,11 @@ export interface PageServer {
 }
 
 /**
- * Serves the demo's page to this machine only: the page, `GET /events` with a DemoState about once a second as
- * server-sent events, and `GET /picture?id=…`. Throws when the page is not built.
+ * Serves the demo's page to browsers on this machine only: the page, `GET /events` with a DemoState about once a second
+ * as server-sent events, and `GET /picture?id=…`. Throws when the page is not built.
  */
 export async function startPageServer(options: PageServerOptions): Promise<PageServer> {
-  const { port, pageDirectory, state, picture, clock } = options;
+  const { host = LOOPBACK, port, pageDirectory, state, picture, clock } = options;
   const states = new StateStream(state, clock);
   const server = fastify({ forceCloseConnections: true });
   server.server.maxConnections = MAX_CONNECTIONS;
@@ -76,7 +78,7 @@ export async function startPageServer(options: PageServerOptions): Promise<PageS
     if (isLocalHost(request.headers.host)) return;
     await reply
       .status(421)
-      .send({ message: `The demo's page is at http://${HOST} and http://localhost only.` });
+      .send({ message: `The demo's page is at http://${LOOPBACK} and http://localhost only.` });
   });
 
   for (const { path, name, contentType } of FILES) {
@@ -100,9 +102,9 @@ export async function startPageServer(options: PageServerOptions): Promise<PageS
     return reply.type(found.contentType).send(found.body);
   });
 
-  await listen(server, port);
+  await listen(server, host, port);
   return {
-    url: `http://${HOST}:${(server.server.address() as AddressInfo).port}`,
+    url: `http://${LOOPBACK}:${(server.server.address() as AddressInfo).port}`,
     close: async () => {
       states.end();
       await server.close();
@@ -183,11 +185,11 @@ async function readPageFile(path: string): Promise<Buffer> {
   }
 }
 
-async function listen(server: FastifyInstance, port: number): Promise<void> {
+async function listen(server: FastifyInstance, host: string, port: number): Promise<void> {
   try {
-    await server.listen({ host: HOST, port });
+    await server.listen({ host, port });
   } catch (error) {
     if (errorName(error) !== 'EADDRINUSE') throw error;
-    await server.listen({ host: HOST, port: 0 });
+    await server.listen({ host, port: 0 });
   }
 }

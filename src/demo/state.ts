@@ -22,6 +22,12 @@ export interface PictureState {
   readonly detections: readonly Detection[];
 }
 
+/** Counts that only the worker's log tells. */
+export type WorkerCount = 'fragments' | 'iFrames' | 'sampled' | 'published' | 'failed';
+
+/** A stream as the page shows it. The worker's counts are null where its log is not at hand. */
+export type ShownStream = Omit<StreamState, WorkerCount> & Readonly<Record<WorkerCount, number | null>>;
+
 /** A result, for the page's list. */
 export interface ResultLine {
   readonly id: string;
@@ -36,7 +42,7 @@ export interface ResultLine {
 export interface DemoState {
   /** Milliseconds since the start. */
   readonly uptimeMillis: number;
-  readonly streams: readonly StreamState[];
+  readonly streams: readonly ShownStream[];
   /** The newest first, at most 30. */
   readonly results: readonly ResultLine[];
 }

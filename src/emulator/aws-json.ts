@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { z } from 'zod';
-import type { LocalService } from './dynamo-db.ts';
+import type { Listening, LocalService } from './dynamo-db.ts';
 
 /** An error in the shape of the AWS JSON protocol. */
 export class AwsJsonError extends Error {
@@ -22,7 +22,7 @@ export type AwsJsonOperation = (input: unknown) => Promise<unknown> | unknown;
  */
 export async function serveAwsJson(
   operations: Readonly<Record<string, AwsJsonOperation>>,
-  { port = 0 }: { port?: number } = {},
+  { host = '127.0.0.1', port = 0 }: Partial<Listening> = {},
 ): Promise<LocalService> {
   const server = fastify({ forceCloseConnections: true, bodyLimit: 1024 * 1024 });
   server.addContentTypeParser(
@@ -49,7 +49,7 @@ export async function serveAwsJson(
       return { __type: type, message };
     }
   });
-  await server.listen({ host: '127.0.0.1', port });
+  await server.listen({ host, port });
   return {
     url: `http://127.0.0.1:${(server.server.address() as AddressInfo).port}`,
     close: () => server.close(),

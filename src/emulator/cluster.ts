@@ -6,6 +6,7 @@ import type { Clock } from '../core/clock.ts';
 import { Closers } from '../core/closers.ts';
 import type { Logger } from '../core/log.ts';
 import { createHandler, type ParserLog } from '../lambda/handler.ts';
+import { type Address, LOCAL_ADDRESS, listening, published } from './address.ts';
 import { serveAwsJson } from './aws-json.ts';
 import { startCamera } from './camera/camera.ts';
 import type { NamedSource } from './camera/default-sources.ts';
@@ -33,6 +34,8 @@ export interface ClusterOptions {
   /** Further keys of the configuration, over those that name the local services. */
   config?: Readonly<Record<string, unknown>>;
   retention?: Partial<Retention>;
+  /** Where the services are to be reached; default: from this machine only. */
+  address?: Address | undefined;
   parserLog: ParserLog;
   onBatch?: (batch: { succeeded: number; discarded: number }) => void;
   onInvocation?: (invocation: ObservedInvocation) => void;
@@ -59,16 +62,29 @@ export interface Cluster {
 
 /** Starts every service that a worker needs on this machine, side by side; ends them in reverse. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const { clock, log, signal, scripts } = options;
+  const { clock, log, signal, scripts, address = LOCAL_ADDRESS } = options;
   const closers = new Closers();
   const started = async <T extends { close(): Promise<void> }>(starting: Promise<T>) =>
     closers.add(await starting);
   try {
     const parameters = new Parameters();
     const services = await settled([
-      started(startKinesisVideo({ clock, retention: options.retention })),
-      started(startDynamoDb()),
-      started(startServiceProcess({ script: scripts.kinesis, clock, signal })),
+      started(
+        startKinesisVideo({
+          clock,
+          retention: options.retention,
+          ...listening('kinesis-video', address),
+        }),
+      ),
+      started(startDynamoDb(listening('dynamodb', address))),
+      started(
+        startServiceProcess({
+          script: scripts.kinesis,
+          listening: listening('kinesis', address),
+          clock,
+          signal,
+        }),
+      ),
       options.model
         ? started(startServiceProcess({ script: scripts.model, args: ['serve'], clock, signal }))
         : null,
@@ -76,8 +92,13 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     ]);
     const [kinesisVideo, dynamoDb, kinesis, model, sources] = services;
     for (const { source } of sources) closers.add(source);
+    const kinesisVideoUrl = published(kinesisVideo.url, address);
+    kinesisVideo.dataEndpoint = kinesisVideoUrl;
     const tagged = () => kinesisVideo.streams().map(({ arn, tags }) => ({ arn, tags }));
-    const awsJson = await started(serveAwsJson({ ...parameters.operations, ...taggingOperations(tagged) }));
+    const awsJson = await started(
+      serveAwsJson({ ...parameters.operations, ...taggingOperations(tagged) }, listening('ssm', address)),
+    );
+    const awsJsonUrl = published(awsJson.url, address);
     const runtime =
       model === null
         ? null
@@ -86,6 +107,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
               endpoints: () => [ENDPOINT_NAME],
               containerUrl: model.url,
               onInvocation: options.onInvocation,
+              ...listening('sagemaker-runtime', address),
             }),
           );
     const streams = sources.map(({ streamName }) => streamName);
@@ -103,7 +125,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
     const client = { region: REGION, credentials, requestHandler: new NodeHttpHandler() };
     const kinesisClient = new KinesisClient({ ...client, endpoint: kinesis.url });
-    const kinesisVideoClient = new KinesisVideo({ ...client, endpoint: kinesisVideo.url });
+    const kinesisVideoClient = new KinesisVideo({ ...client, endpoint: kinesisVideoUrl });
     closers.defer(async () => {
       kinesisClient.destroy();
       kinesisVideoClient.destroy();
@@ -140,12 +162,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
         AWS_REGION: REGION,
         AWS_ACCESS_KEY_ID: credentials.accessKeyId,
         AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-        AWS_ENDPOINT_URL_KINESIS_VIDEO: kinesisVideo.url,
-        AWS_ENDPOINT_URL_KINESIS: kinesis.url,
-        AWS_ENDPOINT_URL_DYNAMODB: dynamoDb.url,
-        AWS_ENDPOINT_URL_SSM: awsJson.url,
-        AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API: awsJson.url,
-        ...(runtime === null ? {} : { AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: runtime.url }),
+        AWS_ENDPOINT_URL_KINESIS_VIDEO: kinesisVideoUrl,
+        AWS_ENDPOINT_URL_KINESIS: published(kinesis.url, address),
+        AWS_ENDPOINT_URL_DYNAMODB: published(dynamoDb.url, address),
+        AWS_ENDPOINT_URL_SSM: awsJsonUrl,
+        AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API: awsJsonUrl,
+        ...(runtime === null ? {} : { AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: published(runtime.url, address) }),
         CONFIG_PARAMETER: PARAMETER_NAME,
       },
       parameter: PARAMETER_NAME,

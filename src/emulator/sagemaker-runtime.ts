@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { fastify } from 'fastify';
-import type { LocalService } from './dynamo-db.ts';
+import type { Listening, LocalService } from './dynamo-db.ts';
 
 /** SageMaker's limit for the body of InvokeEndpoint. */
 const MAX_BODY_BYTES = 6_291_456;
@@ -12,13 +12,12 @@ export interface ObservedInvocation {
   readonly contentType: string;
 }
 
-export interface SageMakerRuntimeOptions {
+export interface SageMakerRuntimeOptions extends Partial<Listening> {
   /** Names of the endpoints that exist. */
   endpoints: () => readonly string[];
   /** Where the model's container listens, `http://127.0.0.1:PORT`. */
   containerUrl: string;
   onInvocation?: ((invocation: ObservedInvocation) => void) | undefined;
-  port?: number;
 }
 
 /**
@@ -26,7 +25,7 @@ export interface SageMakerRuntimeOptions {
  * (https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html): `POST /invocations`.
  */
 export async function startSageMakerRuntime(options: SageMakerRuntimeOptions): Promise<LocalService> {
-  const { endpoints, containerUrl, onInvocation } = options;
+  const { endpoints, containerUrl, onInvocation, host = '127.0.0.1', port = 0 } = options;
   const server = fastify({ forceCloseConnections: true, bodyLimit: MAX_BODY_BYTES });
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
@@ -77,7 +76,7 @@ export async function startSageMakerRuntime(options: SageMakerRuntimeOptions): P
     },
   );
 
-  await server.listen({ host: '127.0.0.1', port: options.port ?? 0 });
+  await server.listen({ host, port });
   return {
     url: `http://127.0.0.1:${(server.server.address() as AddressInfo).port}`,
     close: () => server.close(),

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { KvsInferenceError } from '../core/errors.ts';
+import type { Listening } from './dynamo-db.ts';
 
 const START_LIMIT_MILLIS = 30_000;
 const STOP_LIMIT_MILLIS = 2_000;
@@ -25,6 +26,8 @@ export interface ServiceProcessOptions {
   /** Path of the bundled entry. */
   script: string;
   args?: readonly string[];
+  /** Default: any free port of 127.0.0.1. */
+  listening?: Listening;
   /** Gives up starting. */
   signal?: AbortSignal | undefined;
   clock?: Clock;
@@ -38,11 +41,12 @@ export interface ServiceProcessOptions {
  */
 export async function startServiceProcess(options: ServiceProcessOptions): Promise<ServiceProcess> {
   const { script, args = [], signal, clock = systemClock } = options;
+  const { host, port } = options.listening ?? { host: '127.0.0.1', port: 0 };
   signal?.throwIfAborted();
   const child = fork(script, [...args], {
     // Not the parent's options: a child that waits for a debugger would never be ready.
     execArgv: [],
-    env: { ...process.env, HOST: '127.0.0.1', PORT: '0' },
+    env: { ...process.env, HOST: host, PORT: String(port) },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   let stderr = '';
@@ -50,8 +54,8 @@ export async function startServiceProcess(options: ServiceProcessOptions): Promi
     stderr = (stderr + text).slice(-KEPT_STDERR_CHARACTERS);
   });
   try {
-    const port = await untilReady(child, clock, signal);
-    return { url: `http://127.0.0.1:${port}`, close: () => end(child, clock) };
+    const readyPort = await untilReady(child, clock, signal);
+    return { url: `http://127.0.0.1:${readyPort}`, close: () => end(child, clock) };
   } catch (error) {
     await end(child, clock);
     signal?.throwIfAborted();

@@ -5,7 +5,7 @@ import type { Browser, Page } from 'puppeteer-core';
 import { systemClock } from '../../src/core/clock.ts';
 import type { StoredPicture } from '../../src/demo/page-server.ts';
 import { type PageServer, startPageServer } from '../../src/demo/page-server.ts';
-import type { DemoState, ResultLine, StreamState } from '../../src/demo/state.ts';
+import type { DemoState, ResultLine, ShownStream } from '../../src/demo/state.ts';
 import { describeWithChromium, eventually, launchChromium, openPage, textsOf } from './browser.ts';
 
 const WIDE = { width: 1440, height: 900 };
@@ -30,7 +30,7 @@ const PICTURES = new Map([
   ['parking/2/0', picture(300, 600)],
 ]);
 
-function streamState(changes: Partial<StreamState>): StreamState {
+function streamState(changes: Partial<ShownStream>): ShownStream {
   return {
     streamName: 'parking',
     fragments: 0,
@@ -108,6 +108,20 @@ describeWithChromium("the demo's page", () => {
     expect(await textsOf(page, 'h3')).toEqual(['parking']);
     expect(await textsOf(page, '.picture-frame')).toEqual(['waiting for the first picture…']);
     expect(await countOf('fragments')).toBe('0');
+    expect(problems).toEqual([]);
+  });
+
+  test('leaves out the counts that are not known, and comes back with them', async () => {
+    const shown = async () => {
+      const elements = await page.$$('.counts div, .plot');
+      return (await Promise.all(elements.map((element) => element.isVisible()))).map(Number).join('');
+    };
+    const unknown = { fragments: null, iFrames: null, sampled: null, published: null, failed: null };
+    change({ uptimeMillis: 1000, streams: [streamState({ ...unknown, parsed: 3 })] });
+    await eventually(async () => expect(await shown()).toBe('000010100'));
+    expect(await countOf('parsed')).toBe('3');
+    change({ uptimeMillis: 2000, streams: [streamState({ parsed: 4 })] });
+    await eventually(async () => expect(await shown()).toBe('111111111'));
     expect(problems).toEqual([]);
   });
 

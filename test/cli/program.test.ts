@@ -66,6 +66,8 @@ test.each([
   [['frames', 'x.mkv', '--out', 'y', '--format', 'webp'], 'Allowed choices are jpeg, png, bmp, gif.'],
   [['demo', '--seconds', '-1'], 'It must be a number above 0.'],
   [['emulator', '--stream', 'nofile', '--no-model'], 'expected NAME=FILE'],
+  [['emulator', '--port', '65532'], 'at most 65531'],
+  [['emulator', '--page', 'x'], 'It must be a port from 0 to 65535.'],
   [['config', 'check', '/nowhere.json'], '/nowhere.json cannot be read'],
 ])('%j is wrong use: exit 2, and why', async (args, message) => {
   const { code, stderr } = await run(args);

@@ -106,6 +106,17 @@ test('shows the newest result of a stream, and counts what was seen', async () =
   });
 });
 
+test('says nothing of the counts that the worker tells, to who does not see its log', async () => {
+  const observer = observerOf('door');
+  await parse(observer, result('door/1/0', PREDICTION), 1000);
+  const counts = { fragments: null, iFrames: null, sampled: null, published: null, failed: null };
+  expect(observer.stateWithoutWorker(1234)).toEqual({
+    uptimeMillis: 1234,
+    streams: [expect.objectContaining({ streamName: 'door', parsed: 1, lagMillis: 1000, ...counts })],
+    results: [expect.objectContaining({ id: 'door/1/0' })],
+  });
+});
+
 test('names what was seen most first', async () => {
   const observer = observerOf('door');
   const dogs = { prediction: [16, 16, 0].map((index) => [index, 0.9, 0, 0, 1, 1]) };

@@ -1,4 +1,4 @@
-import type { StreamState } from '../state.ts';
+import type { ShownStream } from '../state.ts';
 
 /** How far back the plots show. */
 export const HISTORY_MILLIS = 120_000;
@@ -11,8 +11,8 @@ const MIN_RATE_WINDOW_MILLIS = 5_000;
 
 interface Sample {
   readonly uptimeMillis: number;
-  readonly fragments: number;
-  readonly published: number;
+  readonly fragments: number | null;
+  readonly published: number | null;
   readonly lagMillis: number | null;
   readonly fragmentsPerSecond: number | null;
   readonly publishedPerSecond: number | null;
@@ -24,15 +24,16 @@ export type SeriesName = 'lagMillis' | 'fragmentsPerSecond' | 'publishedPerSecon
 export class StreamHistory {
   readonly #samples: Sample[] = [];
 
-  add(uptimeMillis: number, { fragments, published, lagMillis }: StreamState): void {
+  add(uptimeMillis: number, { fragments, published, lagMillis }: ShownStream): void {
     const base =
       this.#samples.findLast((sample) => sample.uptimeMillis <= uptimeMillis - RATE_WINDOW_MILLIS) ??
       this.#samples[0];
-    const rate = (count: number, name: 'fragments' | 'published') => {
+    const rate = (count: number | null, name: 'fragments' | 'published') => {
       const elapsed = base === undefined ? 0 : uptimeMillis - base.uptimeMillis;
-      return base === undefined || elapsed < MIN_RATE_WINDOW_MILLIS
+      const before = base?.[name] ?? null;
+      return count === null || before === null || elapsed < MIN_RATE_WINDOW_MILLIS
         ? null
-        : ((count - base[name]) / elapsed) * 1000;
+        : ((count - before) / elapsed) * 1000;
     };
     this.#samples.push({
       uptimeMillis,

@@ -1,4 +1,4 @@
-import type { StreamState } from '../state.ts';
+import type { ShownStream } from '../state.ts';
 import { find, fromTemplate, setText } from './dom.ts';
 import { formatCount, formatLag, formatRate } from './format.ts';
 import { type SeriesName, StreamHistory } from './history.ts';
@@ -12,6 +12,12 @@ const PLOTS = [
   ['fragmentsPerSecond', formatRate],
   ['publishedPerSecond', formatRate],
 ] as const satisfies readonly [SeriesName, (value: number | null) => string][];
+
+/** The count that a rate is of: without it, there is nothing to plot. */
+const PLOTTED_COUNTS = [
+  ['fragmentsPerSecond', 'fragments'],
+  ['publishedPerSecond', 'published'],
+] as const;
 
 /** What the page shows of one stream. */
 export class StreamCard {
@@ -32,11 +38,14 @@ export class StreamCard {
     );
   }
 
-  update(stream: StreamState, uptimeMillis: number): void {
+  update(stream: ShownStream, uptimeMillis: number): void {
     for (const name of COUNTS) {
-      setText(find(this.#root, `[data-count=${name}]`, HTMLElement), formatCount(stream[name]));
+      const count = stream[name];
+      this.#show(`div:has(> [data-count=${name}])`, count !== null);
+      if (count !== null) setText(find(this.#root, `[data-count=${name}]`, HTMLElement), formatCount(count));
     }
-    this.#root.classList.toggle('has-failures', stream.failed > 0);
+    for (const [plot, count] of PLOTTED_COUNTS) this.#show(`[data-plot=${plot}]`, stream[count] !== null);
+    this.#root.classList.toggle('has-failures', (stream.failed ?? 0) > 0);
     if (stream.picture !== null) void this.#picture.show(stream.picture);
     this.#history.add(uptimeMillis, stream);
     for (const [name, plot] of this.#plots) plot.update(this.#history.ages, this.#history.series(name));
@@ -45,6 +54,10 @@ export class StreamCard {
   /** With the colours of the moment. */
   redraw(): void {
     for (const plot of this.#plots.values()) plot.redraw();
+  }
+
+  #show(selector: string, isShown: boolean): void {
+    find(this.#root, selector, HTMLElement).hidden = !isShown;
   }
 
   remove(): void {

@@ -4,18 +4,22 @@ import type { ReadyMessage } from '../service-process.ts';
 
 /*
  * The process that runs kinesis-local. The package listens on all interfaces, on ports that must be known before: here
- * it gets loopback and free ports, and tells its parent which.
+ * it gets HOST (127.0.0.1) and PORT (0: any that is free), and tells its parent which. TLS, which nobody uses, stays on
+ * loopback.
  */
 
 /** Never listened on: they tell the two servers apart. */
 const PLAIN_PORT = 1;
 const TLS_PORT = 2;
 
+const PLAIN = { host: process.env['HOST'] ?? '127.0.0.1', port: Number(process.env['PORT'] ?? 0) };
+const TLS = { host: '127.0.0.1', port: 0 };
+
 const listen: (this: Server, options: { host: string; port: number }, done: () => void) => Server =
   Server.prototype.listen;
 
 Server.prototype.listen = function (this: Server, port: unknown, done?: unknown): Server {
-  return listen.call(this, { host: '127.0.0.1', port: 0 }, () => {
+  return listen.call(this, port === PLAIN_PORT ? PLAIN : TLS, () => {
     if (typeof done === 'function') done();
     const address = this.address() as AddressInfo;
     if (port === PLAIN_PORT) process.send?.({ ready: true, port: address.port } satisfies ReadyMessage);

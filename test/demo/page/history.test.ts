@@ -1,7 +1,7 @@
 import { StreamHistory } from '../../../src/demo/page/history.ts';
-import type { StreamState } from '../../../src/demo/state.ts';
+import type { ShownStream } from '../../../src/demo/state.ts';
 
-function streamState(changes: Partial<StreamState>): StreamState {
+function streamState(changes: Partial<ShownStream>): ShownStream {
   return {
     streamName: 'parking',
     fragments: 0,
@@ -52,4 +52,14 @@ test('forgets what is older than two minutes', () => {
   expect(history.ages[0]).toBe(-120_000);
   expect(history.ages.at(-1)).toBe(0);
   expect(history.series('lagMillis').length).toBe(121);
+});
+
+test('has no rate of a count that is not known', () => {
+  const history = new StreamHistory();
+  for (let second = 0; second <= 20; second += 1) {
+    history.add(second * 1000, streamState({ fragments: null, published: second, lagMillis: 5 }));
+  }
+  expect(history.series('fragmentsPerSecond').every((rate) => rate === null)).toBe(true);
+  expect(history.series('publishedPerSecond').at(-1)).toBe(1);
+  expect(history.series('lagMillis').at(-1)).toBe(5);
 });
