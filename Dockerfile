@@ -68,6 +68,6 @@ LABEL org.opencontainers.image.title="kvs-inference worker" \
       org.opencontainers.image.description="Live Kinesis video streams in, SageMaker model results out."
 ENV HEALTH_PORT=8081
 COPY --from=build /out/worker ./
-HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["kvs-inference", "health"]
+HEALTHCHECK --interval=30s --timeout=30s --start-period=60s --retries=3 CMD ["kvs-inference", "health"]
 ENTRYPOINT ["kvs-inference"]
 CMD ["worker"]

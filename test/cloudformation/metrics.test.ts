@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { METRICS, METRICS_NAMESPACE } from '../../src/core/metrics.ts';
+import { METRICS, METRICS_NAMESPACE } from '../../src/core/metric-names.ts';
 import { evaluate, PSEUDO_PARAMETERS, type Stack } from './evaluate.ts';
 import { FULL, MINIMAL } from './examples.ts';
 import {
@@ -153,9 +153,10 @@ describe('the alarms', () => {
   });
 
   test('do not call for workers where none are meant to run', () => {
-    const idle = ofType(evaluate(template, { ...MINIMAL, MinWorkers: 0 }), 'AWS::CloudWatch::Alarm').map(
-      ([id]) => id,
-    );
+    const idle = ofType(
+      evaluate(template, { ...MINIMAL, MinWorkers: 0, MaxWorkers: 0 }),
+      'AWS::CloudWatch::Alarm',
+    ).map(([id]) => id);
     expect(alarms.map(([id]) => id).filter((id) => !idle.includes(id))).toEqual([
       'ResultsTooOld',
       'NoWorkers',

@@ -80,8 +80,12 @@ const VALUES: Record<string, { right: (string | number)[]; wrong: (string | numb
   CpuArchitecture: { right: ['ARM64', 'X86_64'], wrong: ['', 'arm64', 'x86'] },
   Cpu: { right: [1024], wrong: ['', 100, 1000, 32_768, '1 vCPU'] },
   Memory: { right: [2048, 8192], wrong: ['', 256, 122_881, '2 GB'] },
+  SageMakerEndpointArn: {
+    right: ['', 'arn:aws:sagemaker:us-east-1:123456789012:endpoint/yolo-v8'],
+    wrong: ['yolo-v8', 'arn:aws:sagemaker:us-east-1:123456789012:endpoint/YOLO-v8'],
+  },
   MinWorkers: { right: [0, 1, 4], wrong: ['', -1, 'two'] },
-  MaxWorkers: { right: [1, 4, 1000], wrong: ['', 0, -1] },
+  MaxWorkers: { right: [0, 1, 4, 1000], wrong: ['', -1] },
   LeasesPerWorker: { right: [1, 50, 10_000], wrong: ['', 0] },
   FargateSpotWeight: { right: [0, 4, 1000], wrong: ['', -1] },
   LambdaFunctionBucket: { right: ['my-code'], wrong: ['My_Code', 's3://my-code', 'ab', 'a'.repeat(64)] },

@@ -113,14 +113,13 @@ test.each([
   expect(resources).toEqual([resource]);
 });
 
-test('the ARN of an endpoint is in lower case, as SageMaker has it', () => {
-  const parameters = { ...MINIMAL, SageMakerEndpoint: 'ABCDEFGHIJKLMNOPQRSTUVWXYZ-1' };
-  const resources = statements(resourcesOf(parameters), 'TaskRole').flatMap(
-    (statement) => statement.resources,
-  );
-  expect(resources).toContain(
-    'arn:aws:sagemaker:us-east-1:123456789012:endpoint/abcdefghijklmnopqrstuvwxyz-1',
-  );
+test('the ARN of an endpoint, which is in lower case, stands for a name with capital letters', () => {
+  const SageMakerEndpointArn = 'arn:aws:sagemaker:us-east-1:123456789012:endpoint/yolo-v8';
+  const parameters = { ...MINIMAL, SageMakerEndpoint: 'YOLO-v8', SageMakerEndpointArn };
+  const resources = statements(resourcesOf(parameters), 'TaskRole')
+    .filter(({ actions }) => actions.includes('sagemaker:InvokeEndpoint'))
+    .flatMap((statement) => statement.resources);
+  expect(resources).toEqual([SageMakerEndpointArn]);
 });
 
 test.each([

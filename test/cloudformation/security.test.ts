@@ -66,7 +66,11 @@ const WRONG: [rule: string, Type: string, Properties: JsonObject][] = [
   ['role_trusts_services_only', 'AWS::IAM::Role', trust('*')],
   ['role_trusts_services_only', 'AWS::IAM::Role', trust({ AWS: 'arn:aws:iam::123456789012:root' })],
   ['role_trusts_services_only', 'AWS::IAM::Role', trust({ Service: 'ecs-tasks.amazonaws.com', AWS: '*' })],
-  ['role_trusts_this_account_only', 'AWS::IAM::Role', trust({ Service: 'ecs-tasks.amazonaws.com' })],
+  [
+    'task_role_trusts_this_account_only',
+    'AWS::IAM::Role',
+    { ...trust({ Service: 'ecs-tasks.amazonaws.com' }), Policies: [{ PolicyName: 'work' }] },
+  ],
   ['role_without_managed_policies', 'AWS::IAM::Role', { ManagedPolicyArns: ['arn:aws:iam::aws:policy/a'] }],
   ['policy_names_its_actions', 'AWS::IAM::RolePolicy', allow('s3:*', 'A.Arn')],
   ['policy_names_its_actions', 'AWS::IAM::RolePolicy', allow(['s3:GetObject', 's3:Put*'], 'A.Arn')],
