@@ -12,7 +12,7 @@ const MIN_DETAIL_WIDTH = 30;
 /** How many findings have each result. */
 export function countsOf(findings: readonly Finding[]): Record<Result, number> {
   const count = (wanted: Result) => findings.filter(({ result }) => result === wanted).length;
-  return { ok: count('ok'), warning: count('warning'), mend: count('mend') };
+  return { ok: count('ok'), warning: count('warning'), error: count('error') };
 }
 
 /** One JSON object on one line, with every finding. */
@@ -41,7 +41,7 @@ export function reportLines(findings: readonly Finding[]): string[] {
 }
 
 /**
- * For a person: a table, with what to mend below it.
+ * For a person: a table, with what to do below it.
  *
  * @param columns of the terminal
  */
@@ -50,7 +50,7 @@ export function reportText(findings: readonly Finding[], colors: Colors, columns
   const paint: Record<Result, (text: string) => string> = {
     ok: colors.green,
     warning: colors.yellow,
-    mend: colors.red,
+    error: colors.red,
   };
   const left = Math.max(...rows.map(({ check, target }) => check.length + target.length));
   const room = Math.max(MIN_DETAIL_WIDTH, columns - left - '  warning'.length - 3 * '  '.length - 1);
@@ -90,8 +90,9 @@ function grouped(findings: readonly Finding[]): Map<string, Finding[]> {
 }
 
 function summary(findings: readonly Finding[]): string {
-  const { ok, warning, mend } = countsOf(findings);
-  return `${mend} to mend, ${warning === 1 ? '1 warning' : `${warning} warnings`}, ${ok} ok`;
+  const { ok, warning, error } = countsOf(findings);
+  const count = (number: number, noun: string) => `${number} ${noun}${number === 1 ? '' : 's'}`;
+  return `${count(error, 'error')}, ${count(warning, 'warning')}, ${ok} ok`;
 }
 
 /** Each action once, with all its resources. Pure. */

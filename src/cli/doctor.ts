@@ -21,7 +21,7 @@ export interface DoctorOptions {
   json: boolean;
 }
 
-/** Tries everything that the configuration needs, and prints what is to be mended; 1 if anything is. */
+/** Tries everything that the configuration needs, and prints what is wrong; exit code 1 if anything does not work. */
 export async function doctor(options: DoctorOptions): Promise<ExitCode> {
   const parameterName = options.parameter ?? readEnvironment().configParameter;
   const source = await sourceOf(options, parameterName);
@@ -37,7 +37,7 @@ export async function doctor(options: DoctorOptions): Promise<ExitCode> {
     if (options.json) stdout.write(`${reportJson(findings)}\n`);
     else if (stdout.isTTY) stdout.write(`${reportText(findings, colors(), stdout.columns)}\n`);
     else stdout.write(`${reportLines(findings).join('\n')}\n`);
-    return countsOf(findings).mend === 0 ? EXIT_OK : EXIT_FAILED;
+    return countsOf(findings).error === 0 ? EXIT_OK : EXIT_FAILED;
   } catch (error) {
     progress.end();
     if (!signal.aborted) throw error;

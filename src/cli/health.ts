@@ -1,11 +1,12 @@
-import { get } from 'node:http';
-import { text } from 'node:stream/consumers';
+import { get, type IncomingMessage } from 'node:http';
 import { readEnvironment } from '../core/environment.ts';
 import { errorMessage, KvsInferenceError, UsageError } from '../core/errors.ts';
 import type { HealthAnswer } from '../worker/health-server.ts';
 import { EXIT_OK, type ExitCode } from './exit-code.ts';
 
 const TIMEOUT_MILLIS = 5000;
+/** Far more than a worker ever says. */
+const MAX_BYTES = 64 * 1024;
 
 /**
  * Asks the worker on this machine whether its loops go round, for the health check of a container.
@@ -29,7 +30,7 @@ async function ask(url: string): Promise<string> {
   const signal = AbortSignal.timeout(TIMEOUT_MILLIS);
   try {
     return await new Promise((resolve, reject) => {
-      get(url, { signal, agent: false }, (response) => void text(response).then(resolve, reject)).once(
+      get(url, { signal, agent: false }, (response) => void read(response).then(resolve, reject)).once(
         'error',
         reject,
       );
@@ -38,6 +39,18 @@ async function ask(url: string): Promise<string> {
     const reason = signal.aborted ? `no answer within ${TIMEOUT_MILLIS} ms` : errorMessage(error);
     throw new KvsInferenceError('UNHEALTHY', `unhealthy: the worker cannot be asked at ${url}: ${reason}`);
   }
+}
+
+/** What goes on for longer is cut. */
+async function read(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > MAX_BYTES) break;
+  }
+  return Buffer.concat(chunks).toString();
 }
 
 /** @returns null for a healthy worker */

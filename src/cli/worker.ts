@@ -4,7 +4,7 @@ import { configError, type GoodConfig, parseConfig } from '../config/parse.ts';
 import { systemClock as clock } from '../core/clock.ts';
 import { Closers } from '../core/closers.ts';
 import { readEnvironment } from '../core/environment.ts';
-import { errorMessage, KvsInferenceError, UsageError } from '../core/errors.ts';
+import { errorMessage, errorName, KvsInferenceError, UsageError } from '../core/errors.ts';
 import { createLogger, type Logger } from '../core/log.ts';
 import { memoryLimitBytes } from '../core/memory-limit.ts';
 import { retry } from '../core/retry.ts';
@@ -20,6 +20,8 @@ import { logFatal } from './worker-failure.ts';
 /** A quarter of a minute in the mean: a parameter that cannot be had by then is for who deploys to look at. */
 const READ_RETRIES = { attempts: 7, baseDelayMillis: 500, maxDelayMillis: 10_000 };
 
+const END_MILLIS = 5000;
+
 /** The service itself. Ends with 0 after SIGTERM or SIGINT, drained; else its last line says why it cannot go on. */
 export async function worker(): Promise<ExitCode> {
   const signal = untilSignal();
@@ -27,13 +29,24 @@ export async function worker(): Promise<ExitCode> {
   try {
     await serve(signal, closers);
   } catch (error) {
-    if (signal.aborted) return EXIT_OK;
+    if (signal.aborted && isAbort(error)) return EXIT_OK;
     logFatal(error);
-    return exitCodeOf(error);
+    const exitCode = exitCodeOf(error);
+    // What has not ended by then must not keep the process.
+    setTimeout(() => process.exit(exitCode), END_MILLIS).unref();
+    return exitCode;
   } finally {
     await closers.close();
   }
   return EXIT_OK;
+}
+
+/** Whether an operation was given up because its signal has aborted: itself, or what it was a part of. Pure. */
+export function isAbort(error: unknown): boolean {
+  if (errorName(error) === 'AbortError') return true;
+  // A time-out gives up by itself.
+  if (!(error instanceof Error) || errorName(error) === 'TIMEOUT') return false;
+  return isAbort(error.cause);
 }
 
 async function serve(signal: AbortSignal, closers: Closers): Promise<void> {

@@ -249,7 +249,7 @@ export const configKeys = z
     metricsIntervalInMilli: z
       .int()
       .min(100)
-      .max(10 * MINUTE)
+      .max(2 * MINUTE)
       .default(MINUTE)
       .describe('How often metrics are written to the log'),
     metricsPerStream: z

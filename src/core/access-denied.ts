@@ -20,20 +20,36 @@ export function isAccessDenied(error: unknown): boolean {
   return NAMES.has(errorName(error));
 }
 
+/** What may not be done, and on what. */
+export interface MissingPermission {
+  readonly action: string;
+  /** Null if it is not known. */
+  readonly resource: string | null;
+}
+
 /**
- * What AWS says is missing, as a statement to be added: `User: … is not authorized to perform: kms:Decrypt on
- * resource: arn:… because …`
+ * What AWS says is missing: `User: … is not authorized to perform: kms:Decrypt on resource: arn:… because …`
  * (https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html). Pure.
  *
  * @returns null if the message does not say it
  */
-export function missingStatement(error: unknown): PolicyStatement | null {
-  const [, action, resource] =
+export function missingPermission(error: unknown): MissingPermission | null {
+  const [, action, resource = '*'] =
     /not authorized to perform:? ([\w-]+:\w+)(?:.*? on (?:the )?resource:? ["']?([^\s"']+))?/is.exec(
       errorMessage(error),
     ) ?? [];
   if (action === undefined) return null;
-  return { Effect: 'Allow', Action: action, Resource: streamsOfName(resource?.replace(/[.,]$/, '') ?? '*') };
+  return { action, resource: resource === '*' ? null : streamsOfName(resource.replace(/[.,]$/, '')) };
+}
+
+/** IAM knows no resource of theirs (https://docs.aws.amazon.com/service-authorization/latest/reference/). */
+const WITHOUT_RESOURCE = new Set(['kinesisvideo:ListStreams', 'tag:GetResources']);
+
+/** The statement to be added. A resource that is not known is for a person to fill in. Pure. */
+export function statementFor({ action, resource }: MissingPermission): PolicyStatement {
+  const unknown = `<ARN of the ${action.startsWith('kms:') ? 'KMS key' : 'resource'}>`;
+  const Resource = resource ?? (WITHOUT_RESOURCE.has(action) ? '*' : unknown);
+  return { Effect: 'Allow', Action: action, Resource };
 }
 
 /** A video stream's ARN ends in its creation time: a policy is for the stream of that name, whenever it is created. */

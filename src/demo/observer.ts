@@ -1,4 +1,4 @@
-import { METRICS_NAMESPACE } from '../core/metrics.ts';
+import { METRICS_NAMESPACE } from '../core/metric-names.ts';
 import type { ObservedInvocation } from '../emulator/sagemaker-runtime.ts';
 import type { RecordEntry } from '../lambda/handler.ts';
 import type { StoredPicture } from './page-server.ts';

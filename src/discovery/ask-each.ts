@@ -62,6 +62,6 @@ export function reportFailures(
 }
 
 /** How many streams, and the first of them. */
-export function listed(streams: readonly string[]): { count: number; streams: readonly string[] } {
+function listed(streams: readonly string[]): { count: number; streams: readonly string[] } {
   return { count: streams.length, streams: streams.slice(0, MAX_LOGGED_STREAMS) };
 }

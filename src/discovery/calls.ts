@@ -6,12 +6,6 @@ import { isTransientAwsError, retry } from '../core/retry.ts';
 const REQUEST_TIMEOUT_MILLIS = 10_000;
 const RETRIES = { attempts: 4, baseDelayMillis: 200, maxDelayMillis: 5000 };
 
-const NOT_PERMITTED = new Set(['AccessDeniedException', 'NotAuthorizedException']);
-
-export function isNotPermitted(error: unknown): boolean {
-  return NOT_PERMITTED.has(errorName(error));
-}
-
 /** Calls to one service: evenly paced, each bounded in time and tried again a few times. */
 export class PacedCalls {
   readonly #clock: Clock;

@@ -3,12 +3,13 @@ import {
   type DescribeStreamCommandInput,
   type KinesisVideoClient,
 } from '@aws-sdk/client-kinesis-video';
+import { isAccessDenied } from '../core/access-denied.ts';
 import type { Clock } from '../core/clock.ts';
 import { errorName, KvsInferenceError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
-import { askEach, listed, reportFailures } from './ask-each.ts';
-import { isNotPermitted, PacedCalls } from './calls.ts';
+import { askEach, reportFailures } from './ask-each.ts';
+import { PacedCalls } from './calls.ts';
 import {
   type DiscoveredStream,
   type Discovery,
@@ -60,6 +61,8 @@ export class NamedStreams {
     this.#reportChanges(answers);
     reportFailures(failures, 'streams cannot be looked up with DescribeStream, trying again', this.#options);
     for (const [name, finding] of answers) this.#findings.set(name, finding);
+    const missing = [...answers.values()].filter(({ state }) => state === 'missing').length;
+    if (missing > 0) this.#options.metrics.count('DiscoveryErrors', null, missing);
     return { streams: streamNames.flatMap((name) => this.#known(name)), isComplete: failures.size === 0 };
   }
 
@@ -71,7 +74,7 @@ export class NamedStreams {
       const successorArn = arn === null ? null : (found ?? (await this.#successor(arn, signal)));
       return { state: 'missing', successorArn };
     } catch (error) {
-      if (isNotPermitted(error)) return { state: 'notPermitted' };
+      if (isAccessDenied(error)) return { state: 'notPermitted' };
       throw error;
     }
   }
@@ -82,7 +85,7 @@ export class NamedStreams {
       // The stream of another account or region can have a namesake here.
       return found !== null && parseStreamArn(found)?.place === arn.place ? found : null;
     } catch (error) {
-      if (isNotPermitted(error)) return null;
+      if (isAccessDenied(error)) return null;
       throw error;
     }
   }
@@ -115,12 +118,10 @@ export class NamedStreams {
   /** Says what has changed since the last look. */
   #reportChanges(answers: ReadonlyMap<string, Finding>): void {
     const { log } = this.#options;
-    const notPermitted: string[] = [];
     for (const [name, finding] of answers) {
       const before = this.#findings.get(name);
-      if (finding.state === 'notPermitted') {
-        if (before?.state !== 'notPermitted') notPermitted.push(name);
-      } else if (finding.state === 'there') {
+      if (finding.state === 'notPermitted') continue;
+      if (finding.state === 'there') {
         if (before?.state === 'missing') log.info({ stream: name }, `stream "${name}" is there now`);
       } else if (before?.state !== 'missing' || before.successorArn !== finding.successorArn) {
         const { successorArn } = finding;
@@ -131,10 +132,5 @@ export class NamedStreams {
         log.warn({ stream: name, successorArn }, problem);
       }
     }
-    if (notPermitted.length === 0) return;
-    log.warn(
-      listed(notPermitted),
-      'kinesisvideo:DescribeStream is not permitted: streams are read as configured, whether they exist or not',
-    );
   }
 }

@@ -19,20 +19,51 @@ export interface RetentionCheckOptions {
 /** The quota is 300 a second for the account; nothing waits for the answer. */
 const CALLS_PER_SECOND = 20;
 
-/** Warns of streams that do not keep their video for long enough: of each once, until that changes. */
+/** Warns of the streams that are read and do not keep their video for long enough: of each once, until that changes. */
 export class RetentionCheck {
   readonly #options: RetentionCheckOptions;
   readonly #calls: PacedCalls;
-  /** By stream. */
+  /** By the signal that ends the reading. */
+  readonly #read = new Map<AbortSignal, DiscoveredStream>();
+  /** By stream, of those that are read. */
   readonly #warned = new Map<string, string>();
+  #asked: string;
 
   constructor(options: RetentionCheckOptions) {
     this.#options = options;
     this.#calls = new PacedCalls({ ...options, callsPerSecond: CALLS_PER_SECOND });
+    this.#asked = this.#question;
   }
 
-  /** Asks for a stream, if it is to be lossless. Never rejects: what cannot be asked for is read all the same. */
-  async check({ streamName, streamArn }: DiscoveredStream, signal: AbortSignal): Promise<void> {
+  /**
+   * Asks for a stream that is read from now on, if it is to be lossless. Never rejects: what cannot be asked for is
+   * read all the same.
+   *
+   * @param signal aborts when the stream is read no more
+   */
+  async check(stream: DiscoveredStream, signal: AbortSignal): Promise<void> {
+    this.#read.set(signal, stream);
+    const forget = () => {
+      this.#read.delete(signal);
+      this.#warned.delete(stream.streamName);
+    };
+    signal.addEventListener('abort', forget, { once: true });
+    await this.#check(stream, signal);
+  }
+
+  /** To be called when the configuration has changed: asks for all streams again if that is another question now. */
+  async configChanged(): Promise<void> {
+    if (this.#question === this.#asked) return;
+    this.#asked = this.#question;
+    await Promise.all([...this.#read].map(([signal, stream]) => this.#check(stream, signal)));
+  }
+
+  get #question(): string {
+    const { mode, outageToSurviveInHours } = this.#options.config();
+    return `${mode} ${outageToSurviveInHours}`;
+  }
+
+  async #check({ streamName, streamArn }: DiscoveredStream, signal: AbortSignal): Promise<void> {
     const { config, kinesisVideo, log } = this.#options;
     if (config().mode === 'live' || config().outageToSurviveInHours === 0) return;
     const command = new DescribeStreamCommand(

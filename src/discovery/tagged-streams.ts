@@ -1,40 +1,15 @@
-import {
-  type KinesisVideoClient,
-  ListStreamsCommand,
-  ListTagsForStreamCommand,
-} from '@aws-sdk/client-kinesis-video';
-import {
-  GetResourcesCommand,
-  type ResourceGroupsTaggingAPIClient,
-} from '@aws-sdk/client-resource-groups-tagging-api';
 import type { TagFilters } from '../config/resolve.ts';
-import type { Clock } from '../core/clock.ts';
+import { isAccessDenied } from '../core/access-denied.ts';
 import { errorMessage, errorName, KvsInferenceError } from '../core/errors.ts';
-import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import { askEach, reportFailures } from './ask-each.ts';
-import { isNotPermitted, PacedCalls } from './calls.ts';
 import { type Discovery, parseStreamArn } from './discovered-stream.ts';
+import { TagCalls, type TagCallsOptions } from './tag-calls.ts';
 
-export interface TaggedStreamsOptions {
+export interface TaggedStreamsOptions extends TagCallsOptions {
   tagFilters: TagFilters;
-  /** Neither client should retry by itself. */
-  kinesisVideo: Pick<KinesisVideoClient, 'send'>;
-  tagging: Pick<ResourceGroupsTaggingAPIClient, 'send'>;
-  clock: Clock;
-  log: Logger;
   metrics: Metrics;
 }
-
-/** Pages come one after the other, hardly faster than this by themselves. */
-const TAGGING_CALLS_PER_SECOND = 5;
-/**
- * The quotas are 50 a second for ListStreams and 50 for ListTagsForStream
- * (https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/limits.html), for the account.
- */
-const CONTROL_PLANE_CALLS_PER_SECOND = 20;
-const MAX_RESOURCES_PER_PAGE = 100;
-const MAX_STREAMS_PER_PAGE = 1000;
 
 /** Whether a stream with these tags is wanted: filters are ANDed, values ORed, and none match any. Pure. */
 export function matchesTags(tags: Readonly<Record<string, string>>, tagFilters: TagFilters): boolean {
@@ -51,15 +26,12 @@ export function matchesTags(tags: Readonly<Record<string, string>>, tagFilters: 
  */
 export class TaggedStreams {
   readonly #options: TaggedStreamsOptions;
-  readonly #taggingCalls: PacedCalls;
-  readonly #controlPlaneCalls: PacedCalls;
+  readonly #calls: TagCalls;
   #arns: readonly string[] = [];
-  #isFallbackReported = false;
 
   constructor(options: TaggedStreamsOptions) {
     this.#options = options;
-    this.#taggingCalls = new PacedCalls({ ...options, callsPerSecond: TAGGING_CALLS_PER_SECOND });
-    this.#controlPlaneCalls = new PacedCalls({ ...options, callsPerSecond: CONTROL_PLANE_CALLS_PER_SECOND });
+    this.#calls = new TagCalls(options);
   }
 
   /** @throws only what `signal` aborts with */
@@ -94,39 +66,12 @@ export class TaggedStreams {
 
   async #matching(signal: AbortSignal): Promise<{ arns: readonly string[]; isComplete: boolean }> {
     try {
-      const arns = await this.#getResources(signal);
-      this.#isFallbackReported = false;
+      const arns = await this.#calls.getResources(this.#options.tagFilters, signal);
       return { arns, isComplete: true };
     } catch (error) {
-      if (!isNotPermitted(error)) throw error;
-    }
-    if (!this.#isFallbackReported) {
-      this.#isFallbackReported = true;
-      this.#options.log.warn(
-        'tag:GetResources is not permitted: each stream of the account is asked for its tags instead',
-      );
+      if (!isAccessDenied(error)) throw error;
     }
     return await this.#filterStreams(signal);
-  }
-
-  /** https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html */
-  async #getResources(signal: AbortSignal): Promise<string[]> {
-    const input = {
-      ResourceTypeFilters: ['kinesisvideo:stream'],
-      ResourcesPerPage: MAX_RESOURCES_PER_PAGE,
-      TagFilters: this.#options.tagFilters.map(({ key, values }) => ({ Key: key, Values: values })),
-    };
-    const pages = await this.#taggingCalls.pages(
-      'GetResources',
-      (PaginationToken, abortSignal) => {
-        const command = new GetResourcesCommand({ ...input, PaginationToken });
-        return this.#options.tagging.send(command, { abortSignal });
-      },
-      ({ PaginationToken }) => PaginationToken,
-      signal,
-    );
-    const resources = pages.flatMap(({ ResourceTagMappingList = [] }) => ResourceTagMappingList);
-    return resources.flatMap(({ ResourceARN }) => ResourceARN ?? []);
   }
 
   async #filterStreams(signal: AbortSignal): Promise<{ arns: readonly string[]; isComplete: boolean }> {
@@ -136,9 +81,9 @@ export class TaggedStreams {
     const denied = new Map<string, unknown>();
     const matches = async (arn: string) => {
       try {
-        return matchesTags(await this.#tags(arn, signal), tagFilters);
+        return matchesTags(await this.#calls.tagsOf(arn, signal), tagFilters);
       } catch (error) {
-        if (!isNotPermitted(error)) throw error;
+        if (!isAccessDenied(error)) throw error;
         // Asking again cannot help: what it was, it stays.
         denied.set(arn, error);
         return before.has(arn);
@@ -151,43 +96,13 @@ export class TaggedStreams {
     return { arns, isComplete: failures.size === 0 };
   }
 
-  /** https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_ListStreams.html */
   async #listStreams(signal: AbortSignal): Promise<string[]> {
     try {
-      const pages = await this.#controlPlaneCalls.pages(
-        'ListStreams',
-        (NextToken, abortSignal) => {
-          const command = new ListStreamsCommand({ MaxResults: MAX_STREAMS_PER_PAGE, NextToken });
-          return this.#options.kinesisVideo.send(command, { abortSignal });
-        },
-        ({ NextToken }) => NextToken,
-        signal,
-      );
-      const streams = pages.flatMap(({ StreamInfoList = [] }) => StreamInfoList);
-      return streams.flatMap(({ Status, StreamARN }) => (Status === 'DELETING' ? [] : (StreamARN ?? [])));
+      return await this.#calls.listStreams(signal);
     } catch (error) {
-      if (!isNotPermitted(error)) throw error;
+      if (!isAccessDenied(error)) throw error;
       const problem = 'neither tag:GetResources nor kinesisvideo:ListStreams is permitted';
       throw new KvsInferenceError('NOT_PERMITTED', problem, { cause: error });
-    }
-  }
-
-  /** https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_ListTagsForStream.html; of a stream that is gone, none. */
-  async #tags(StreamARN: string, signal: AbortSignal): Promise<Record<string, string>> {
-    try {
-      const pages = await this.#controlPlaneCalls.pages(
-        'ListTagsForStream',
-        (NextToken, abortSignal) => {
-          const command = new ListTagsForStreamCommand({ StreamARN, NextToken });
-          return this.#options.kinesisVideo.send(command, { abortSignal });
-        },
-        ({ NextToken }) => NextToken,
-        signal,
-      );
-      return Object.assign({}, ...pages.map(({ Tags }) => Tags));
-    } catch (error) {
-      if (errorName(error) === 'ResourceNotFoundException') return {};
-      throw error;
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { SSMClient } from '@aws-sdk/client-ssm';
 import { errorMessage } from '../core/errors.ts';
-import { type Check, mend, ok } from './check.ts';
+import { type Check, failed, ok } from './check.ts';
 
 /** What all calls need: a region and credentials, which the SDK finds without a call of AWS's. */
 export function accountCheck(
@@ -15,7 +15,7 @@ export function accountCheck(
       try {
         region = await config.region();
       } catch (error) {
-        return mend(`no region: ${errorMessage(error)}`, 'set AWS_REGION');
+        return failed(`no region: ${errorMessage(error)}`, 'set AWS_REGION');
       }
       try {
         const { accountId } = await config.credentials();
@@ -23,7 +23,7 @@ export function accountCheck(
         return { ...ok(`region ${region}${account}`), next };
       } catch (error) {
         const problem = `region ${region}, no credentials: ${errorMessage(error)}`;
-        return mend(problem, 'sign in, or give the task a role (taskRoleArn)');
+        return failed(problem, 'sign in, or give the task a role (taskRoleArn)');
       }
     },
   };

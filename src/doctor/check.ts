@@ -1,7 +1,7 @@
 import type { PolicyStatement } from '../core/access-denied.ts';
 
 /** How a check ended: all is right; it works, but a person should know; it does not work. */
-export type Result = 'ok' | 'warning' | 'mend';
+export type Result = 'ok' | 'warning' | 'error';
 
 /** A row of the table. */
 export interface Finding {
@@ -14,7 +14,7 @@ export interface Finding {
   readonly detail: string;
   /** What to do; null where nothing is to be done, or `detail` says it. */
   readonly remedy: string | null;
-  /** What the role lacks, where that is what is to be mended. */
+  /** What the role or user lacks, where that is what is wrong. */
   readonly statement: PolicyStatement | null;
 }
 
@@ -31,6 +31,8 @@ export interface Check {
   readonly target: string;
   /** Instead of the limit that all checks have, milliseconds. */
   readonly timeoutMillis?: number;
+  /** Instead of the attempts that all checks have, the first included. */
+  readonly attempts?: number;
   /** What can be checked even if this is not permitted. */
   readonly whenDenied?: readonly Check[];
   /** @throws whatever the call failed with: see verdictOf */
@@ -45,8 +47,8 @@ export function warning(detail: string, remedy: string | null = null): Verdict {
   return { result: 'warning', detail, remedy, statement: null };
 }
 
-export function mend(detail: string, remedy: string | null): Verdict {
-  return { result: 'mend', detail, remedy, statement: null };
+export function failed(detail: string, remedy: string | null): Verdict {
+  return { result: 'error', detail, remedy, statement: null };
 }
 
 /** What is known without a call. */

@@ -3,7 +3,7 @@ import { parseConfig } from '../config/parse.ts';
 import type { Config } from '../config/resolve.ts';
 import type { Clock } from '../core/clock.ts';
 import { UsageError } from '../core/errors.ts';
-import { type Check, known, mend, type Outcome, ok } from './check.ts';
+import { type Check, failed, known, type Outcome, ok } from './check.ts';
 
 /** Where the configuration comes from. */
 export type ConfigSource =
@@ -30,7 +30,7 @@ export function configurationCheck(
         return outcomeOf(await readParameter(ssm, name, { clock, signal }), next);
       } catch (error) {
         if (!(error instanceof UsageError)) throw (error as Error).cause ?? error;
-        return mend('there is no such parameter', 'create it, or correct CONFIG_PARAMETER or --parameter');
+        return failed('there is no such parameter', 'create it, or correct CONFIG_PARAMETER or --parameter');
       }
     },
   };
@@ -41,9 +41,9 @@ function outcomeOf(text: string, next: (config: Config) => readonly Check[]): Ou
   if (config !== null) return { ...ok('the configuration is right'), next: next(config) };
   const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
   return {
-    ...mend(`${count} in the configuration: nothing else is checked`, null),
+    ...failed(`${count} in the configuration: nothing else is checked`, null),
     next: problems.map(({ key, value, expected }) =>
-      known('configuration', key, mend(`${value}, expected ${expected}`, null)),
+      known('configuration', key, failed(`${value}, expected ${expected}`, null)),
     ),
   };
 }

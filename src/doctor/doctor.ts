@@ -1,10 +1,13 @@
 import { applicationName, leaseTableName } from '../config/load.ts';
 import { type Config, selections } from '../config/resolve.ts';
+import type { Clock } from '../core/clock.ts';
 import { UsageError } from '../core/errors.ts';
+import { createLogger } from '../core/log.ts';
 import { parseStreamArn } from '../discovery/discovered-stream.ts';
+import { TagCalls } from '../discovery/tag-calls.ts';
 import type { Clients } from '../worker/clients.ts';
 import { accountCheck } from './account.ts';
-import { type Check, type Finding, known, mend, warning } from './check.ts';
+import { type Check, type Finding, failed, known, warning } from './check.ts';
 import { type ConfigSource, configurationCheck } from './configuration.ts';
 import { endpointCheck } from './endpoint.ts';
 import { leaseTableCheck } from './lease-table.ts';
@@ -13,7 +16,7 @@ import { type RunOptions, runChecks } from './run.ts';
 import { streamCheck } from './streams.ts';
 import { taggedStreamsCheck } from './tagged-streams.ts';
 
-export interface DoctorOptions extends RunOptions {
+export interface ExamineOptions extends RunOptions {
   source: ConfigSource;
   /** That the configuration is, or will be, in; null if it is not known. */
   parameterName: string | null;
@@ -29,7 +32,7 @@ const MAX_TAGGED_MEDIA = 10;
  *
  * @throws only what `signal` aborts with
  */
-export async function examine(options: DoctorOptions, signal: AbortSignal): Promise<Finding[]> {
+export async function examine(options: ExamineOptions, signal: AbortSignal): Promise<Finding[]> {
   const { source, clients, clock } = options;
   const configuration = configurationCheck(source, { ssm: clients.ssm, clock }, (config) =>
     needsOf(config, options),
@@ -38,9 +41,9 @@ export async function examine(options: DoctorOptions, signal: AbortSignal): Prom
 }
 
 /** In the order of a frame's way. */
-function needsOf(config: Config, { parameterName, clients, clock }: DoctorOptions): Check[] {
+function needsOf(config: Config, { parameterName, clients, clock }: ExamineOptions): Check[] {
   return [
-    ...streamChecks(config, clients),
+    ...streamChecks(config, clients, clock),
     ...config.endpoints.map((endpoint) => endpointCheck(endpoint, config, { ...clients, clock })),
     dataStreamCheck(config.kdsStreamName, clients),
     ...bucketChecks(config, parameterName, clients),
@@ -48,27 +51,26 @@ function needsOf(config: Config, { parameterName, clients, clock }: DoctorOption
   ];
 }
 
-function streamChecks(config: Config, clients: Clients): Check[] {
+function streamChecks(config: Config, clients: Clients, clock: Clock): Check[] {
   const all = selections(config);
-  // What is not lossless may miss what came in an outage.
-  const outageInHours = config.mode === 'live' ? 0 : config.outageToSurviveInHours;
-  const seen = new Set<string>();
-  const check = (stream: string, withMedia: boolean): Check => {
-    seen.add(nameOf(stream));
-    return streamCheck({ stream, outageInHours, withMedia }, clients);
+  const names = [...new Set(all.flatMap(({ streamNames }) => streamNames))];
+  const seen = new Set(names.map(nameOf));
+  const named = names.map((stream) =>
+    streamCheck({ stream, isTagged: false, withMedia: true }, config, clients),
+  );
+  const next = (streamArns: readonly string[]) => {
+    const unseen = streamArns.filter((streamArn) => !seen.has(nameOf(streamArn)));
+    for (const streamArn of unseen) seen.add(nameOf(streamArn));
+    return unseen.map((stream, index) =>
+      streamCheck({ stream, isTagged: true, withMedia: index < MAX_TAGGED_MEDIA }, config, clients),
+    );
   };
-  const names = new Set(all.flatMap(({ streamNames }) => streamNames));
-  const named = [...names].map((name) => check(name, true));
+  // What goes wrong is in the table.
+  const calls = new TagCalls({ ...clients, clock, log: createLogger('silent') });
   const filters = new Map(all.map(({ tagFilters }) => [JSON.stringify(tagFilters), tagFilters]));
   const tagged = [...filters.values()]
     .filter((tagFilters) => tagFilters.length > 0)
-    .map((tagFilters) =>
-      taggedStreamsCheck(tagFilters, clients, (streamArns) =>
-        streamArns
-          .filter((streamArn) => !seen.has(nameOf(streamArn)))
-          .map((streamArn, index) => check(streamArn, index < MAX_TAGGED_MEDIA)),
-      ),
-    );
+    .map((tagFilters) => taggedStreamsCheck({ tagFilters, calls, next }));
   return [...named, ...tagged];
 }
 
@@ -93,7 +95,7 @@ function leaseChecks(config: Config, parameterName: string | null, clients: Clie
     return leaseTableCheck({ tableName, createLeaseTable, applicationName: application }, clients);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    return known('DescribeTable', 'lease table', mend(error.message, null));
+    return known('DescribeTable', 'lease table', failed(error.message, null));
   }
 }
 

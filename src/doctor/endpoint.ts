@@ -6,10 +6,14 @@ import { SageMakerEndpoint } from '../inference/endpoint.ts';
 import { PICTURE_FORMATS } from '../inference/inquiry.ts';
 import { inferenceId } from '../inference/invocation.ts';
 import { classifyInvocationError } from '../inference/invocation-error.ts';
-import { type Check, mend, ok, type Verdict, warning } from './check.ts';
+import { type Check, failed, ok, type Verdict, warning } from './check.ts';
 import { testPicture } from './test-picture.ts';
 
-/** SageMaker ends a call after a minute (API_runtime_InvokeEndpoint). */
+/**
+ * SageMaker gives a model no longer
+ * (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html).
+ */
+const MAX_MODEL_MILLIS = 60_000;
 const MAX_TIMEOUT_MILLIS = 65_000;
 /** The check's own limit comes after that of its call. */
 const GRACE_MILLIS = 5000;
@@ -52,7 +56,7 @@ export function endpointCheck(
           `${length} bytes of ${answer.contentType || 'unnamed type'} in ${answer.inferenceMillis} ms, for a grey picture of ${body.length} bytes of ${acceptContentType}`,
         );
       } catch (error) {
-        const verdict = verdictOfInvocation(error, endpoint);
+        const verdict = verdictOfInvocation(error, endpoint, timeoutMillis);
         if (verdict === null) throw error;
         return verdict;
       }
@@ -60,13 +64,24 @@ export function endpointCheck(
   };
 }
 
-/** What only this service answers; null for the rest. */
-function verdictOfInvocation(error: unknown, { name, acceptContentType }: EndpointConfig): Verdict | null {
+/** What is of this service alone; null for the rest. */
+function verdictOfInvocation(
+  error: unknown,
+  { name, acceptContentType }: EndpointConfig,
+  timeoutMillis: number,
+): Verdict | null {
   const errorType = errorName(error);
   const problem = `${errorType}: ${errorMessage(error)}`;
+  if (errorType === 'TIMEOUT' && timeoutMillis <= MAX_MODEL_MILLIS) {
+    return failed(
+      problem,
+      'raise sageMakerTaskTimeoutInMilli, or make the model faster: its metric ModelLatency tells how long it takes (if it has none, no call reaches it: is there a way to the service?)',
+    );
+  }
+  if (errorType === 'ANSWER_TOO_LARGE') return failed(problem, 'let the model answer with less');
   if (errorType === 'ModelError') {
     return classifyInvocationError(error) === 'unavailable'
-      ? mend(problem, `the model fails: see its log, /aws/sagemaker/Endpoints/${name}`)
+      ? failed(problem, `the model fails: see its log, /aws/sagemaker/Endpoints/${name}`)
       : warning(
           `the endpoint answers, the model refused a grey test picture: ${problem}`,
           `if it refuses real pictures, too: does it take ${acceptContentType}?`,
@@ -77,7 +92,7 @@ function verdictOfInvocation(error: unknown, { name, acceptContentType }: Endpoi
     return warning(`permitted, but the endpoint takes no more calls just now: ${problem}`);
   }
   if (errorType.startsWith('Validation')) {
-    return mend(
+    return failed(
       problem,
       'is the endpoint there, in this region, InService, with this variant, model and component?',
     );

@@ -12,7 +12,7 @@ import { errorMessage, errorName, UsageError } from '../core/errors.ts';
 import { SYNC_LEASE_KEY, WORKERS } from '../lease/keys.ts';
 import { OWNER_INDEX } from '../lease/table-client.ts';
 import { checkApplication, checkKeys, describeTable, isUsable } from '../lease/table-setup.ts';
-import { type Check, mend, ok, type Verdict, warning } from './check.ts';
+import { type Check, failed, ok, type Verdict, warning } from './check.ts';
 
 export interface LeaseTableNeeds {
   readonly tableName: string;
@@ -48,13 +48,16 @@ export function leaseTableCheck(needs: LeaseTableNeeds, { dynamoDb }: { dynamoDb
               'there is no such table: the worker creates it at its start',
               'it needs dynamodb:CreateTable for that',
             )
-          : mend('there is no such table', 'create it, correct leaseTable, or set createLeaseTable to true');
+          : failed(
+              'there is no such table',
+              'create it, correct leaseTable, or set createLeaseTable to true',
+            );
       }
       try {
         checkKeys(table, tableName);
       } catch (error) {
         if (!(error instanceof UsageError)) throw error;
-        return mend(error.message, 'set leaseTable to another name');
+        return failed(error.message, 'set leaseTable to another name');
       }
       if (!isUsable(table)) return warning(`it is ${table.TableStatus}: wait until it is ACTIVE`);
       return { ...ok(`${table.TableStatus}, key leaseKey, index ${OWNER_INDEX}`), next: uses };
@@ -80,7 +83,7 @@ function applicationCheck({ tableName, applicationName }: LeaseTableNeeds, dynam
         checkApplication(Item, applicationName, tableName);
         return ok(`used by ${applicationName}`);
       } catch (error) {
-        return mend(errorMessage(error), null);
+        return failed(errorMessage(error), null);
       }
     },
   };
@@ -132,7 +135,7 @@ function writes(TableName: string, dynamoDb: DynamoDb): Check[] {
           return ok('permitted; nothing was written');
         throw error;
       }
-      return mend('it was written, although its condition cannot be met', null);
+      return failed('it was written, although its condition cannot be met', null);
     },
   });
   const refused = { TableName, ConditionExpression: NEVER };

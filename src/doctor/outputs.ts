@@ -1,7 +1,7 @@
 import { type KinesisClient, PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
-import { errorName } from '../core/errors.ts';
-import { type Check, mend, ok } from './check.ts';
+import { errorMessage, errorName } from '../core/errors.ts';
+import { type Check, failed, ok, type Verdict, warning } from './check.ts';
 
 /*
  * Where results go.
@@ -13,7 +13,7 @@ const NOTE = JSON.stringify({ note: 'kvs-inference doctor was here; may be delet
 
 /**
  * Puts a record that the data stream has to refuse, when all else is right
- * (https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html).
+ * (https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html). It is refused before it is encrypted.
  */
 export function dataStreamCheck(
   StreamName: string,
@@ -29,15 +29,28 @@ export function dataStreamCheck(
         ExplicitHashKey: IMPOSSIBLE_HASH_KEY,
       };
       try {
-        await kinesis.send(new PutRecordsCommand({ StreamName, Records: [record] }), { abortSignal });
-        return ok('permitted; one record was written, which says what it is');
+        const command = new PutRecordsCommand({ StreamName, Records: [record] });
+        const { Records: [answer] = [] } = await kinesis.send(command, { abortSignal });
+        if (answer?.ErrorCode === undefined) {
+          return ok('permitted; one record was written, which says what it is');
+        }
+        return verdictOfRefusal(`${answer.ErrorCode}: ${answer.ErrorMessage}`);
       } catch (error) {
-        if (errorName(error) === 'InvalidArgumentException') return ok('permitted; nothing was written');
+        if (errorName(error) === 'InvalidArgumentException') {
+          return verdictOfRefusal(`InvalidArgumentException: ${errorMessage(error)}`);
+        }
         if (errorName(error) !== 'ResourceNotFoundException') throw error;
-        return mend('there is no such data stream', 'create it, or correct kdsStreamName or the region');
+        return failed('there is no such data stream', 'create it, or correct kdsStreamName or the region');
       }
     },
   };
+}
+
+/** Only a refusal of the hash key shows that everything before it is right. */
+function verdictOfRefusal(problem: string): Verdict {
+  return /ExplicitHashKey/i.test(problem)
+    ? ok("permitted; nothing was written, so the use of the stream's KMS key was not tried")
+    : warning(`not seen whether results can be written: the test record was refused otherwise: ${problem}`);
 }
 
 /** Puts an object beside the outputs: S3 has no call that is checked and does nothing. */
@@ -54,10 +67,10 @@ export function bucketCheck(
       const object = { Bucket, Key, Body: NOTE, ContentType: 'application/json' };
       try {
         await s3.send(new PutObjectCommand(object), { abortSignal });
-        return ok(`wrote ${Key}, which may be deleted`);
+        return ok(`wrote ${NOTE.length} bytes to s3://${Bucket}/${Key}, which may be deleted`);
       } catch (error) {
         if (errorName(error) !== 'NoSuchBucket') throw error;
-        return mend('there is no such bucket', 'create it, or correct resultBucket');
+        return failed('there is no such bucket', 'create it, or correct resultBucket');
       }
     },
   };

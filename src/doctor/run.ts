@@ -4,7 +4,7 @@ import { errorName } from '../core/errors.ts';
 import { isTransientAwsError, retry } from '../core/retry.ts';
 import type { Check, Finding, Outcome } from './check.ts';
 import type { Denials } from './denials.ts';
-import { verdictOf } from './verdict.ts';
+import { verdictOf, verdictOfDenial } from './verdict.ts';
 
 export interface RunOptions {
   clock: Clock;
@@ -58,8 +58,8 @@ export async function runChecks(
     } catch (error) {
       signal.throwIfAborted();
       const denial = denials.of(error);
-      const { whenDenied = [] } = check;
-      return { ...verdictOf(error, denial), next: denial === null ? [] : whenDenied };
+      if (denial === null) return verdictOf(error);
+      return { ...verdictOfDenial(error, denial), next: check.whenDenied ?? [] };
     } finally {
       running.delete(check);
       done += 1;
@@ -88,6 +88,7 @@ async function persistently(check: Check, clock: Clock, signal: AbortSignal): Pr
     clock,
     signal,
     ...RETRIES,
+    attempts: check.attempts ?? RETRIES.attempts,
     isRetryable: (error) => isTransientAwsError(error) && errorName(error) !== 'TIMEOUT',
   });
 }

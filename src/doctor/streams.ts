@@ -5,10 +5,11 @@ import {
   type StreamInfo,
 } from '@aws-sdk/client-kinesis-video';
 import { GetMediaCommand, type KinesisVideoMediaClient } from '@aws-sdk/client-kinesis-video-media';
+import type { Config } from '../config/resolve.ts';
 import { errorName } from '../core/errors.ts';
 import { parseStreamArn } from '../discovery/discovered-stream.ts';
-import { retentionProblem } from '../discovery/retention.ts';
-import { type Check, mend, type Outcome, ok, type Verdict, warning } from './check.ts';
+import { verdictOfStream } from '../discovery/stream-verdict.ts';
+import { type Check, failed, type Outcome, ok, type Verdict, warning } from './check.ts';
 
 export interface StreamClients {
   kinesisVideo: Pick<KinesisVideoClient, 'send'>;
@@ -18,8 +19,8 @@ export interface StreamClients {
 export interface StreamNeeds {
   /** Name or ARN. */
   readonly stream: string;
-  /** To be survived, hours. */
-  readonly outageInHours: number;
+  /** Found by its tags, which are listed for a while after it is gone. */
+  readonly isTagged: boolean;
   /** Whether media is asked for, too. */
   readonly withMedia: boolean;
 }
@@ -32,7 +33,8 @@ interface Reference {
 
 /** A stream is described, and its data endpoint and media are asked for, as the worker does. */
 export function streamCheck(
-  { stream, outageInHours, withMedia }: StreamNeeds,
+  { stream, isTagged, withMedia }: StreamNeeds,
+  config: Pick<Config, 'mode' | 'outageToSurviveInHours'>,
   clients: StreamClients,
 ): Check {
   const arn = parseStreamArn(stream);
@@ -42,37 +44,36 @@ export function streamCheck(
   return {
     name: 'DescribeStream',
     target: name,
-    // The worker then reads it as it is configured.
     whenDenied: toRead({ name, identifier }),
     async run(abortSignal): Promise<Outcome> {
-      try {
-        const command = new DescribeStreamCommand(identifier);
-        const { StreamInfo = {} } = await clients.kinesisVideo.send(command, { abortSignal });
-        const { Status, StreamARN } = StreamInfo;
-        if (Status === 'DELETING') return mend('it is being deleted', MISSING);
-        const found = StreamARN === undefined ? identifier : { StreamARN };
-        return {
-          ...verdictOfStream(name, StreamInfo, outageInHours),
-          next: toRead({ name, identifier: found }),
-        };
-      } catch (error) {
-        if (errorName(error) !== 'ResourceNotFoundException') throw error;
-        return mend('there is no such stream', MISSING);
+      const info = await describe(identifier, clients, abortSignal);
+      const { result, text } = verdictOfStream(name, info, config);
+      if (result === 'error') {
+        return isTagged ? warning(`${text}: only its tags are still listed`) : failed(text, MISSING);
       }
+      const verdict: Verdict = { result, detail: text, remedy: null, statement: null };
+      if (info?.Status === 'CREATING') return verdict;
+      const found = info?.StreamARN === undefined ? identifier : { StreamARN: info.StreamARN };
+      return { ...verdict, next: toRead({ name, identifier: found }) };
     },
   };
 }
 
 const MISSING = 'create the stream, or correct its name or the region';
 
-function verdictOfStream(
-  name: string,
-  { Status, DataRetentionInHours = 0 }: StreamInfo,
-  outageInHours: number,
-): Verdict {
-  if (Status !== 'ACTIVE') return warning(`${Status}: it can be read when it is ACTIVE`);
-  const problem = retentionProblem(name, DataRetentionInHours, outageInHours);
-  return problem === null ? ok(`ACTIVE, keeps video for ${DataRetentionInHours} h`) : warning(problem);
+/** Null if there is no such stream. */
+async function describe(
+  identifier: Reference['identifier'],
+  { kinesisVideo }: StreamClients,
+  abortSignal: AbortSignal,
+): Promise<StreamInfo | null> {
+  try {
+    const command = new DescribeStreamCommand(identifier);
+    return (await kinesisVideo.send(command, { abortSignal })).StreamInfo ?? {};
+  } catch (error) {
+    if (errorName(error) === 'ResourceNotFoundException') return null;
+    throw error;
+  }
 }
 
 function dataEndpointCheck(
@@ -86,7 +87,7 @@ function dataEndpointCheck(
     async run(abortSignal): Promise<Outcome> {
       const command = new GetDataEndpointCommand({ ...identifier, APIName: 'GET_MEDIA' });
       const { DataEndpoint } = await kinesisVideo.send(command, { abortSignal });
-      if (DataEndpoint === undefined) return mend('the answer names no endpoint', null);
+      if (DataEndpoint === undefined) return failed('the answer names no endpoint', null);
       const next = withMedia ? [mediaCheck({ name, identifier }, () => media(DataEndpoint))] : [];
       return { ...ok(DataEndpoint), next };
     },

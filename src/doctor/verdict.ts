@@ -1,7 +1,8 @@
-import { errorMessage, errorName, httpStatusOf } from '../core/errors.ts';
+import { errorMessage, errorName } from '../core/errors.ts';
 import { THROTTLING_NAMES } from '../core/retry.ts';
+import { DISPENSABLE } from '../discovery/dispensable.ts';
 import type { Denial } from '../worker/access-denied.ts';
-import { mend, type Verdict, warning } from './check.ts';
+import { failed, type Verdict, warning } from './check.ts';
 
 const BAD_CREDENTIALS = new Set([
   'CredentialsProviderError',
@@ -14,28 +15,54 @@ const BAD_CREDENTIALS = new Set([
   'UnrecognizedClientException',
 ]);
 
-/**
- * What an error of a call means, as far as all services have it in common. Pure.
- *
- * @param denial which permission was missing, where that is known
- */
-export function verdictOf(error: unknown, denial: Denial | null): Verdict {
-  const name = errorName(error);
-  const problem = `${name}: ${errorMessage(error)}`;
-  if (denial !== null) {
-    // No statement allows what another one denies.
-    const statement = /explicit deny/i.test(problem) ? null : denial.statement;
-    return { ...mend(problem, denial.remedy), statement };
-  }
-  if (BAD_CREDENTIALS.has(name)) return mend(problem, 'sign in again, or look at the clock of this machine');
+/** Of a connection that is not made, or breaks: Node.js's codes, the SDK's name, and that of our own limits. */
+const UNREACHABLE = new Set([
+  'EAI_AGAIN',
+  'ECONNABORTED',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EPIPE',
+  'ETIMEDOUT',
+  'TIMEOUT',
+  'TimeoutError',
+]);
+
+/** What an error of a call means, as far as all services have it in common. Pure. */
+export function verdictOf(error: unknown): Verdict {
+  const cause = firstOf(error);
+  const name = errorName(cause);
+  const problem = `${name}: ${errorMessage(cause)}`;
+  if (BAD_CREDENTIALS.has(name))
+    return failed(problem, 'sign in again, or look at the clock of this machine');
   if (THROTTLING_NAMES.has(name)) {
     return warning(`throttled, so it was not seen whether it works: ${problem}`, 'run doctor again later');
   }
-  if (httpStatusOf(error) === undefined) {
-    return mend(
+  if (UNREACHABLE.has(name)) {
+    return failed(
       problem,
       'nobody answered to the end: is there a way to the service (route, security group, VPC endpoint, DNS)?',
     );
   }
-  return mend(problem, null);
+  return failed(problem, null);
+}
+
+/** Pure. @param denial which permission was missing: a warning where the worker can do without */
+export function verdictOfDenial(error: unknown, { statement, remedy }: Denial): Verdict {
+  const problem = `${errorName(error)}: ${errorMessage(error)}`;
+  const substitute = DISPENSABLE.get(statement.Action);
+  const verdict =
+    substitute === undefined
+      ? failed(problem, remedy)
+      : warning(`without this permission ${substitute}: ${problem}`, remedy);
+  // No statement allows what another one denies.
+  return { ...verdict, statement: /explicit deny/i.test(problem) ? null : statement };
+}
+
+/** Of a host with several addresses, of which none can be reached: what came of the first. */
+function firstOf(error: unknown): unknown {
+  const { errors: [first] = [] } = error as { errors?: unknown[] };
+  return first ?? error;
 }

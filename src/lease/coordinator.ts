@@ -178,7 +178,8 @@ export class LeaseCoordinator {
   async #takeInRounds(signal: AbortSignal): Promise<void> {
     const { beat, clock, failoverTimeMillis } = this.#options;
     while (!signal.aborted) {
-      beat('taking leases', paceOf(failoverTimeMillis) * ROUND);
+      // A round in which the table does not answer ends when the leases have expired.
+      beat('taking leases', paceOf(failoverTimeMillis) * ROUND + failoverTimeMillis);
       this.#wake = new AbortController();
       let hasRemaining = false;
       try {

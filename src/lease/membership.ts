@@ -137,9 +137,9 @@ export class Membership {
   }
 
   async #observe(signal: AbortSignal): Promise<void> {
-    const { beat, clock, failoverTimeMillis, table, onObserved } = this.#options;
+    const { beat, clock, table, onObserved } = this.#options;
     while (!signal.aborted) {
-      beat('looking at the other workers', failoverTimeMillis / HEARTBEATS);
+      beat('looking at the other workers', this.#observationInterval());
       this.#observeSoon = new AbortController();
       const observedAt = clock.monotonic();
       await this.#tried('workers cannot be looked up', signal, async () => {

@@ -25,6 +25,8 @@ export interface LeaseRequestsOptions {
   onDone: () => void;
   /** Called with each lease that was handed over to this worker, or that it took because it was not. */
   onTaken: (lease: Lease) => void;
+  /** Called at each turn of a loop, with the pause until the next one. */
+  beat: (loop: string, pauseMillis: number) => void;
   problems: TableProblems;
   clock: Clock;
   log: Logger;
@@ -103,8 +105,9 @@ export class LeaseRequests {
 
   /** Looks after the requests until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, failoverTimeMillis } = this.#options;
+    const { beat, clock, failoverTimeMillis } = this.#options;
     while (!signal.aborted) {
+      beat('asking for leases', IDLE_MILLIS);
       this.#wake = new AbortController();
       if (this.#pending.size > 0) await this.#checkAll(signal);
       const pause = this.#pending.size > 0 ? paceOf(failoverTimeMillis) / POLLS : IDLE_MILLIS;

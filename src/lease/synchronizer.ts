@@ -24,6 +24,8 @@ export interface SynchronizerOptions {
   onFreed: () => void;
   /** Asked before each pause, milliseconds. */
   interval: () => number;
+  /** Called at each turn of a loop, with the pause until the next one; null when the loop ends. */
+  beat: (loop: string, pauseMillis: number | null) => void;
   problems: TableProblems;
   clock: Clock;
   log: Logger;
@@ -34,6 +36,9 @@ export interface SynchronizerOptions {
 const SOON_MILLIS = 5000;
 /** A worker that is dead is forgotten after this long: what was being handed over to it has come to it by then. */
 const FORGET_MILLIS = 60_000;
+/** A look-up may ask each stream of a large account, and no more than 20 a second. */
+const LONGEST_LOOK_UP_MILLIS = 15 * 60_000;
+const LOOP = 'synchronizing leases';
 /** Writes at a time. */
 const CONCURRENCY = 20;
 
@@ -44,6 +49,8 @@ export class Synchronizer {
   #missing: ReadonlySet<string> = new Set();
   /** Monotonic, by worker id. */
   #deadSince = new Map<string, number>();
+  /** At the last look; null before the first. */
+  #streamCount: number | null = null;
   #wake = new AbortController();
 
   constructor(options: SynchronizerOptions) {
@@ -52,8 +59,25 @@ export class Synchronizer {
 
   /** Runs until `signal` aborts. A failed round is counted, logged and tried again. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, interval, metrics, problems } = this.#options;
+    try {
+      await this.#run(signal);
+    } finally {
+      this.#options.beat(LOOP, null);
+    }
+  }
+
+  /** Measures the values of now. To be called at every metrics interval. */
+  report(): void {
+    const { metrics, observed } = this.#options;
+    if (this.#streamCount !== null) metrics.observe('LeaseTotal', null, this.#streamCount);
+    const present = observed().filter(({ state, liveness }) => liveness !== 'dead' && !state.isLeaving);
+    metrics.observe('Workers', null, present.length);
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { beat, clock, interval, metrics, problems } = this.#options;
     while (!signal.aborted) {
+      beat(LOOP, LONGEST_LOOK_UP_MILLIS);
       this.#wake = new AbortController();
       let isDone = false;
       const startedAt = clock.monotonic();
@@ -66,6 +90,7 @@ export class Synchronizer {
         problems.report('leases not synchronized', error);
       }
       const pause = isDone ? interval() : Math.min(interval(), SOON_MILLIS);
+      beat(LOOP, pause);
       await pauseUnless(clock, pause, this.#wake, signal);
     }
   }
@@ -77,8 +102,9 @@ export class Synchronizer {
 
   /** @returns whether there is nothing to be looked at again soon */
   async #synchronize(signal: AbortSignal): Promise<boolean> {
-    const { clock, discover, leases: table, metrics, observed, onFreed, problems } = this.#options;
+    const { clock, discover, leases: table, observed, onFreed, problems } = this.#options;
     const { streams, isComplete } = await discover(signal);
+    this.#streamCount = streams.length;
     const leases = await table.scan(signal);
     const workers = observed();
     const known = new Set(workers.map(({ state }) => state.workerId));
@@ -98,12 +124,6 @@ export class Synchronizer {
       }
     });
     await this.#forgetWorkers(workers, leases, signal);
-    metrics.observe('LeaseTotal', null, streams.length);
-    metrics.observe(
-      'Workers',
-      null,
-      workers.filter(({ state, liveness }) => liveness !== 'dead' && !state.isLeaving).length,
-    );
     if (
       steps.some(
         ({ type }) => type === 'CREATE' || type === 'REVIVE' || type === 'RESTART' || type === 'FREE',

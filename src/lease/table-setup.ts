@@ -1,4 +1,9 @@
-import { CreateTableCommand, DescribeTableCommand, type TableDescription } from '@aws-sdk/client-dynamodb';
+import {
+  CreateTableCommand,
+  type CreateTableCommandInput,
+  DescribeTableCommand,
+  type TableDescription,
+} from '@aws-sdk/client-dynamodb';
 import { withTimeout } from '../core/clock.ts';
 import { errorMessage, errorName, KvsInferenceError, UsageError } from '../core/errors.ts';
 import { isTransientAwsError, retry } from '../core/retry.ts';
@@ -105,6 +110,22 @@ export async function describeTable(
   }
 }
 
+/** What a lease table is made of. */
+export const LEASE_TABLE_SCHEMA = {
+  AttributeDefinitions: [
+    { AttributeName: 'leaseKey', AttributeType: 'S' },
+    { AttributeName: 'leaseOwner', AttributeType: 'S' },
+  ],
+  KeySchema: [{ AttributeName: 'leaseKey', KeyType: 'HASH' }],
+  GlobalSecondaryIndexes: [
+    {
+      IndexName: OWNER_INDEX,
+      KeySchema: [{ AttributeName: 'leaseOwner', KeyType: 'HASH' }],
+      Projection: { ProjectionType: 'INCLUDE', NonKeyAttributes: WORKER_ATTRIBUTES },
+    },
+  ],
+} satisfies Partial<CreateTableCommandInput>;
+
 async function createTable(
   { dynamoDb, tableName }: TableSetupOptions,
   abortSignal: AbortSignal,
@@ -112,18 +133,7 @@ async function createTable(
   const command = new CreateTableCommand({
     TableName: tableName,
     BillingMode: 'PAY_PER_REQUEST',
-    AttributeDefinitions: [
-      { AttributeName: 'leaseKey', AttributeType: 'S' },
-      { AttributeName: 'leaseOwner', AttributeType: 'S' },
-    ],
-    KeySchema: [{ AttributeName: 'leaseKey', KeyType: 'HASH' }],
-    GlobalSecondaryIndexes: [
-      {
-        IndexName: OWNER_INDEX,
-        KeySchema: [{ AttributeName: 'leaseOwner', KeyType: 'HASH' }],
-        Projection: { ProjectionType: 'INCLUDE', NonKeyAttributes: WORKER_ATTRIBUTES },
-      },
-    ],
+    ...LEASE_TABLE_SCHEMA,
   });
   try {
     await dynamoDb.send(command, { abortSignal });

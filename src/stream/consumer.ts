@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import { errorMessage, errorName, httpStatusOf, KvsInferenceError } from '../core/errors.ts';
+import { errorMessage, errorName, KvsInferenceError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Checkpoint } from '../lease/checkpoint.ts';
 import type { StartPosition } from '../lease/lease.ts';
@@ -9,17 +9,15 @@ import {
   type AwaitedThing,
   FragmentReader,
   type FragmentReaderOptions,
-  InStreamError,
   type Wait,
 } from './fragment-reader.ts';
 import { LiveStart } from './live-start.ts';
+import { isAnswer, isGone, mayHideVideo } from './reading-failure.ts';
 import { type Ending, fallbackPosition, readPosition, resumeDelay } from './resume.ts';
 import type { StreamFragment } from './sampled-frame.ts';
 import type { MediaSource, ReadPosition } from './source.ts';
 import { mayBeUnreadable, UnreadableFragments } from './unreadable.ts';
 
-/** The in-stream error of a fragment that is no longer stored. */
-const FRAGMENT_NOT_FOUND = '4000';
 /** Failures after which a warning is repeated as an error. */
 const LOUD_AFTER_FAILURES = 5;
 /** A fragment that does not end may take this many read time-outs, in all its readings. */
@@ -98,16 +96,14 @@ export class StreamConsumer {
       this.#ending = ending;
       metrics.count('Reconnects', streamName);
       const pauseMillis = resumeDelay(ending);
-      if (ending.type === 'clean') this.#liveStart.bodyEnded(ending, pauseMillis);
-      this.#tellAges(ending);
+      if (ending.type === 'clean') this.#bodyEnded(ending, pauseMillis);
       await clock.sleep(pauseMillis, signal).catch(() => undefined);
     }
   }
 
-  #tellAges(ending: Ending): void {
-    const { ages } = this.#options;
-    if (ending.type === 'failed') ages.readingFailed();
-    else if (ending.type === 'clean' && !ending.hasAdvanced) ages.caughtUp();
+  #bodyEnded({ hasAdvanced }: { hasAdvanced: boolean }, pauseMillis: number): void {
+    this.#liveStart.bodyEnded({ hasAdvanced }, pauseMillis);
+    if (!hasAdvanced) this.#options.ages.caughtUp();
   }
 
   /** Reads one body. @returns null if it is not to be followed by another one */
@@ -224,9 +220,9 @@ export class StreamConsumer {
     const level = consecutiveFailures >= LOUD_AFTER_FAILURES ? 'error' : 'warn';
     this.#log[level](details, `stream cannot be read, trying again: ${errorMessage(error)}`);
     if (isAnswer(error)) this.#markProgress();
-    const isGone = error instanceof InStreamError && error.code === FRAGMENT_NOT_FOUND;
+    if (mayHideVideo(error, consecutiveFailures)) this.#options.ages.readingFailed();
     // What is skipped may as well be gone.
-    if (isGone && !this.#liveStart.isSkipping) this.#fallBack();
+    if (isGone(error) && !this.#liveStart.isSkipping) this.#fallBack();
     else if (fragment !== null) this.#skipIfUnreadable(fragment, error);
   }
 
@@ -251,9 +247,4 @@ export class StreamConsumer {
       this.#reader.skipOpenFragment();
     }
   }
-}
-
-/** Whether the service has answered, only not with media. */
-function isAnswer(error: unknown): boolean {
-  return error instanceof InStreamError || httpStatusOf(error) !== undefined;
 }

@@ -12,9 +12,11 @@ import { type CodecParameters, codecParameters } from '../video/codec.ts';
 import { isSampled, videoTrack } from '../video/sampler.ts';
 import { GapLog } from './gap-log.ts';
 import type { LiveStart } from './live-start.ts';
+import { InStreamError } from './reading-failure.ts';
 import {
   type FrameEnd,
   frameId,
+  isStreamFragment,
   type SampledFrame,
   type StreamFragment,
   type Tenure,
@@ -35,9 +37,6 @@ export interface FragmentReaderOptions {
   log: Logger;
   metrics: Metrics;
 }
-
-/** An error that the service reports inside the body; its code is the service's. */
-export class InStreamError extends KvsInferenceError {}
 
 /** What nothing more is read for: a plan for the next fragment, or room for the last frame. */
 export type AwaitedThing = 'PLAN' | 'ROOM';
@@ -184,6 +183,7 @@ export class FragmentReader {
     const digest = createHash('sha256').update(payload).digest('base64');
     const endpoints = sampling.filter((endpoint) => tracker.handOn(fragmentNumber, idOf(endpoint), digest));
     if (endpoints.length === 0) return;
+    ages.handedOn({ fragment, frame });
     // A view would keep the whole chunk of the body alive for as long as the frame waits.
     const copy = Buffer.from(payload);
     const frames = endpoints.map((endpoint): SampledFrame => {
@@ -219,7 +219,7 @@ export class FragmentReader {
   }
 
   #endFragment(end: Extract<MatroskaEvent, { type: 'fragmentEnd' }>): void {
-    const { liveStart, metrics, sampling, streamName } = this.#options;
+    const { ages, liveStart, metrics, sampling, streamName } = this.#options;
     if (end.millisBehindNow !== null) metrics.observe('MillisBehindNow', streamName, end.millisBehindNow);
     if (this.#open === null) return;
     if (!end.complete) {
@@ -231,6 +231,7 @@ export class FragmentReader {
     metrics.count('FramesReceived', streamName, frames);
     metrics.count('IFramesReceived', streamName, iFrames);
     this.#gaps.close(fragment);
+    ages.fragmentRead(fragment);
     liveStart.fragmentRead(fragment, end.millisBehindNow);
     sampling.fragmentEnded(fragment, end.millisBehindNow);
     this.#advance(fragment, iFrameCounter);
@@ -250,8 +251,4 @@ function lazyCodec(track: Track): () => CodecParameters {
     parameters ??= codecParameters(track);
     return parameters;
   };
-}
-
-function isStreamFragment(metadata: FragmentMetadata): metadata is StreamFragment {
-  return metadata.fragmentNumber !== null && metadata.serverTimestampMillis !== null;
 }

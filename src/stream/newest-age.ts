@@ -1,11 +1,18 @@
 const NEVER = Number.NEGATIVE_INFINITY;
 
+export interface NewestAgeOptions {
+  /** Whatever there may be before this server timestamp is answered; null = not known. */
+  readonly answeredMillis: number | null;
+  /** Whether something is under way that is to come. */
+  readonly isUnderWay: () => boolean;
+}
+
 /**
  * How old the newest is of what comes of a stream's video, of one kind: published results, or written checkpoints.
  *
- * The age rises for as long as something newer is due: video has come, a frame is under way, or the stream cannot be
- * read, so that nobody knows what has come. While nothing is due, as with an idle camera, it stays what it was when the
- * newest came.
+ * The age rises for as long as something newer is due: a fragment that has not been read to its end, of which nobody
+ * knows yet what comes of it; what was handed on, until it or something newer has come; or the stream cannot be read,
+ * so that nobody knows what has come. While nothing is due it stays what it was when the newest came.
  *
  * Pure: time is told. All of it is wall clock, milliseconds since the Unix epoch.
  */
@@ -15,36 +22,47 @@ export class NewestAge {
   #newestMillis: number | null = null;
   /** Of the newest, when it came. */
   #ageThen = 0;
-  /** Since when something has been due that was not before; server timestamp of the first of it, where it has come. */
-  #sinceMillis: number | null;
-  /** Whether all video that there is has been read; so as long as nothing is known. */
-  #isCaughtUp = true;
-  /** When that was last found; null = not yet. */
-  #caughtUpMillis: number | null = null;
+  /** Since when something has been due that was not before; server timestamp of the first of it, where that is known. */
+  #sinceMillis = NEVER;
+  #isFragmentOpen = false;
+  #isReadingFailing = false;
+  /** Of the newest that was handed on, while it may be missed. */
+  #handedOnMillis = NEVER;
+  /** What came before is known; null = nothing is. */
+  #knownMillis: number | null;
 
-  /**
-   * @param checkpointMillis what was done before: up to this server timestamp; null = nothing
-   * @param isUnderWay whether something is to come of what has been read
-   */
-  constructor(checkpointMillis: number | null, isUnderWay: () => boolean) {
-    this.#sinceMillis = checkpointMillis;
+  constructor({ answeredMillis, isUnderWay }: NewestAgeOptions) {
+    this.#knownMillis = answeredMillis;
     this.#isUnderWay = isUnderWay;
   }
 
   /** A fragment comes that has not been read before. */
   videoCame(serverTimestampMillis: number): void {
-    this.#begin(serverTimestampMillis);
+    // Reading goes on after what is known: where it was failing, this is the first that has come since.
+    if (!this.#isVideoDue) this.#sinceMillis = serverTimestampMillis;
+    this.#isFragmentOpen = true;
+  }
+
+  /** Something is to come of this video. */
+  handedOn(serverTimestampMillis: number): void {
+    this.#handedOnMillis = Math.max(this.#handedOnMillis, serverTimestampMillis);
+  }
+
+  /** The fragment that came has been read to its end: what was not handed on of it is not due. */
+  fragmentRead(serverTimestampMillis: number): void {
+    this.#isKnown(serverTimestampMillis);
   }
 
   /** There may be video, but it cannot be read. */
   readingFailed(nowMillis: number): void {
-    this.#begin(this.#caughtUpMillis ?? nowMillis);
+    if (!this.#isDue) this.#sinceMillis = this.#knownMillis ?? nowMillis;
+    this.#isReadingFailing = true;
   }
 
-  /** All that there is has been read. */
+  /** All that there is has been read. What failed of it is missed no more. */
   caughtUp(nowMillis: number): void {
-    this.#isCaughtUp = true;
-    this.#caughtUpMillis = nowMillis;
+    this.#isKnown(nowMillis);
+    this.#handedOnMillis = NEVER;
   }
 
   /** @param serverTimestampMillis of the video that it came of; what comes late, after newer, counts no more */
@@ -56,20 +74,23 @@ export class NewestAge {
 
   /** @returns milliseconds; 0 for a stream of which nothing has been seen */
   at(nowMillis: number): number {
-    if (this.#isNothingDue) return this.#ageThen;
-    const from = Math.max(this.#newestMillis ?? NEVER, this.#sinceMillis ?? NEVER);
-    return from === NEVER ? 0 : sinceThen(from, nowMillis);
+    if (!this.#isDue) return this.#ageThen;
+    return sinceThen(Math.max(this.#newestMillis ?? NEVER, this.#sinceMillis), nowMillis);
   }
 
-  get #isNothingDue(): boolean {
-    return this.#isCaughtUp && !this.#isUnderWay();
+  get #isDue(): boolean {
+    return this.#isReadingFailing || this.#isVideoDue;
   }
 
-  /** Something is due from then on, unless it is already. */
-  #begin(fromMillis: number): void {
-    if (this.#caughtUpMillis === null) this.#sinceMillis ??= fromMillis;
-    else if (this.#isNothingDue) this.#sinceMillis = fromMillis;
-    this.#isCaughtUp = false;
+  get #isVideoDue(): boolean {
+    const isMissed = this.#handedOnMillis > (this.#newestMillis ?? NEVER);
+    return this.#isFragmentOpen || isMissed || this.#isUnderWay();
+  }
+
+  #isKnown(upToMillis: number): void {
+    this.#knownMillis = upToMillis;
+    this.#isFragmentOpen = false;
+    this.#isReadingFailing = false;
   }
 }
 

@@ -9,6 +9,10 @@ export type StreamFragment = FragmentMetadata & {
   readonly serverTimestampMillis: number;
 };
 
+export function isStreamFragment(metadata: FragmentMetadata): metadata is StreamFragment {
+  return metadata.fragmentNumber !== null && metadata.serverTimestampMillis !== null;
+}
+
 /** One holding of a lease, as the frames that were read in it see it. */
 export interface Tenure {
   /** Aborts when frames that wait for their turn are to be dropped: the next owner of the lease reads them again. */

@@ -111,7 +111,7 @@ async function encode(frame: Frame, output: Output, encoding: Encoding): Promise
   try {
     // As the ffmpeg program converts: chroma is taken where swscale assumes it, whatever the stream says.
     frame.chromaLocation = AVCHROMA_LOC_UNSPECIFIED;
-    allocate(converted, output, encoding);
+    allocatePicture(converted, output, encoding);
     scaler.allocContext();
     check(scaler.setOption('sws_flags', SCALE_FLAGS), 'sws_flags');
     check(await scaler.scaleFrame(converted, frame), 'convert');
@@ -130,7 +130,16 @@ async function encode(frame: Frame, output: Output, encoding: Encoding): Promise
   }
 }
 
-function allocate(frame: Frame, { pixelFormat, colorSpace }: Output, { width, height }: Size): void {
+/**
+ * Gives a frame the memory for a picture, of full range.
+ *
+ * @throws {KvsInferenceError} ENCODE_FAILED
+ */
+export function allocatePicture(
+  frame: Frame,
+  { pixelFormat, colorSpace }: Pick<Output, 'pixelFormat' | 'colorSpace'>,
+  { width, height }: Size,
+): void {
   frame.alloc();
   frame.width = width;
   frame.height = height;

@@ -1,7 +1,9 @@
 import {
   isAccessDenied,
-  missingStatement,
+  type MissingPermission,
+  missingPermission,
   type PolicyStatement,
+  statementFor,
   streamsOfName,
 } from '../core/access-denied.ts';
 import { errorMessage, errorName } from '../core/errors.ts';
@@ -34,17 +36,30 @@ export interface Denial {
  */
 export function denialOf(error: unknown, call: Call | null): Denial | null {
   if (!isAccessDenied(error)) return null;
-  const statement = moreSpecific(missingStatement(error), call === null ? null : statementFor(call));
-  if (statement === null) return null;
+  const missing = moreSpecific(said(error), call === null ? null : permissionFor(call));
+  if (missing === null) return null;
   const message = errorMessage(error);
   const role = /:assumed-role\/([\w+=,.@-]+)\//.exec(message)?.[1] ?? null;
+  const statement = statementFor(missing);
   return { error: errorName(error), statement, role, remedy: remedyFor(message, role) };
 }
 
+/**
+ * What AWS says. Where it says of a key only that it may not be used, that is a data stream's, for a record to be
+ * encrypted (https://docs.aws.amazon.com/streams/latest/dev/permissions-user-key-KMS.html).
+ */
+function said(error: unknown): MissingPermission | null {
+  const encryption = { action: 'kms:GenerateDataKey', resource: null };
+  return missingPermission(error) ?? (errorName(error) === 'KMSAccessDeniedException' ? encryption : null);
+}
+
 /** What AWS says, but for a resource that it does not name. */
-function moreSpecific(said: PolicyStatement | null, called: PolicyStatement | null): PolicyStatement | null {
-  const lacksResource = said?.Resource === '*' && said.Action === called?.Action;
-  return lacksResource ? called : (said ?? called);
+function moreSpecific(
+  saidByAws: MissingPermission | null,
+  called: MissingPermission | null,
+): MissingPermission | null {
+  const lacksResource = saidByAws?.resource === null && saidByAws.action === called?.action;
+  return lacksResource ? called : (saidByAws ?? called);
 }
 
 /**
@@ -57,15 +72,15 @@ function remedyFor(message: string, role: string | null): string {
   if (denying !== undefined) return `the ${denying} denies it explicitly, which no other statement can allow`;
   const lacking = /because no ([\w -]+?) allows/i.exec(message)?.[1] ?? 'identity-based policy';
   if (lacking !== 'identity-based policy') return `add the statement to the ${lacking}`;
-  return `add the statement to the policy of the task role${role === null ? '' : ` ${role}`}`;
+  return `add the statement to the policy of ${role === null ? 'the role or user' : `the task role ${role}`}`;
 }
 
 /** Where AWS says little, as Kinesis Video Streams does: what was called, on what was named. */
-function statementFor({ service, operation, input, region }: Call): PolicyStatement {
-  return { Effect: 'Allow', Action: `${service}:${operation}`, Resource: resourceOf(service, input, region) };
+function permissionFor({ service, operation, input, region }: Call): MissingPermission {
+  return { action: `${service}:${operation}`, resource: resourceOf(service, input, region) };
 }
 
-function resourceOf(service: string, input: Call['input'], region: string): string {
+function resourceOf(service: string, input: Call['input'], region: string): string | null {
   const arn = (path: string) => `arn:${partitionOf(region)}:${service}:${region}:*:${path}`;
   const named = input as Readonly<Record<string, unknown>>;
   const { Bucket, EndpointName, Name, StreamARN, StreamName, TableName } = named;
@@ -75,7 +90,7 @@ function resourceOf(service: string, input: Call['input'], region: string): stri
   if (EndpointName !== undefined) return arn(`endpoint/${EndpointName}`);
   if (Name !== undefined) return arn(`parameter/${String(Name).replace(/^\//, '')}`);
   if (Bucket !== undefined) return `arn:${partitionOf(region)}:s3:::${Bucket}/*`;
-  return '*';
+  return null;
 }
 
 /** https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html */

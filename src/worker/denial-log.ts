@@ -1,6 +1,7 @@
 import { isAccessDenied } from '../core/access-denied.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
+import { DISPENSABLE } from '../discovery/dispensable.ts';
 import { type Denial, denialOf } from './access-denied.ts';
 
 /** What a client of the AWS SDK needs to have for its calls to be watched. */
@@ -46,28 +47,68 @@ export function watchDenials(
 }
 
 const LINE_INTERVAL_MILLIS = 60_000;
+/** Resources of one action that are told apart; an account has no more video streams, unless it has asked for them. */
+const MAX_RESOURCES = 10_000;
 
-/** Says which permissions are missing: each once a minute at the most, however often it is missed. */
+/** An action that a role may not do. */
+interface Refused {
+  /** Monotonic. */
+  saidAt: number;
+  /** The first since then. */
+  first: Denial | null;
+  /** How many resources are new since then. */
+  added: number;
+  /** Those since then; of what can be done without, all that there were. */
+  readonly resources: Set<string>;
+}
+
+/**
+ * Says which permissions are missing: each action once a minute at the most, however often and for however many
+ * resources it is missed. What can be done without is said once.
+ */
 export class DenialLog {
   readonly #clock: Clock;
   readonly #log: Logger;
-  /** Monotonic, by action and resource; none older than the interval. */
-  readonly #saidAt = new Map<string, number>();
+  /** By action and role. */
+  readonly #refused = new Map<string, Refused>();
 
   constructor({ clock, log }: { clock: Clock; log: Logger }) {
     this.#clock = clock;
     this.#log = log;
   }
 
-  report({ error, statement, role, remedy }: Denial): void {
+  report(denial: Denial): void {
+    const { Action, Resource } = denial.statement;
+    const key = `${Action} ${denial.role}`;
+    const refused: Refused = this.#refused.get(key) ?? {
+      saidAt: Number.NEGATIVE_INFINITY,
+      first: null,
+      added: 0,
+      resources: new Set(),
+    };
+    this.#refused.set(key, refused);
+    const isNew = !refused.resources.has(Resource);
+    if (DISPENSABLE.has(Action) && !isNew && refused.first === null) return;
+    refused.first ??= denial;
+    if (isNew) refused.added += 1;
+    if (refused.resources.size < MAX_RESOURCES) refused.resources.add(Resource);
     const now = this.#clock.monotonic();
-    for (const [key, saidAt] of this.#saidAt) {
-      if (now - saidAt >= LINE_INTERVAL_MILLIS) this.#saidAt.delete(key);
-    }
-    const key = `${statement.Action} ${statement.Resource}`;
-    if (this.#saidAt.has(key)) return;
-    this.#saidAt.set(key, now);
-    const problem = `${statement.Action} is not allowed on ${statement.Resource}`;
-    this.#log.error({ error, statement, role }, `${problem}: ${remedy}`);
+    if (now - refused.saidAt < LINE_INTERVAL_MILLIS) return;
+    this.#say(refused.first, refused.added - 1);
+    refused.saidAt = now;
+    refused.first = null;
+    refused.added = 0;
+    if (!DISPENSABLE.has(Action)) refused.resources.clear();
+  }
+
+  #say({ error, statement, role, remedy }: Denial, others: number): void {
+    const { Action, Resource } = statement;
+    const withOthers = others === 0 ? '' : `, nor on ${others} others`;
+    const substitute = DISPENSABLE.get(Action);
+    const untilThen = substitute === undefined ? '' : `; until then ${substitute}`;
+    this.#log[substitute === undefined ? 'error' : 'warn'](
+      { error, statement, role, others },
+      `${Action} is not allowed on ${Resource}${withOthers}: ${remedy}${untilThen}`,
+    );
   }
 }

@@ -30,8 +30,8 @@ export interface FleetOptions {
   submit: StreamWorkerOptions['submit'];
   /** Called when the work on a stream starts, with a signal that aborts when it ends. */
   onTaken: (stream: DiscoveredStream, signal: AbortSignal) => void;
-  /** Called at each turn of a loop, with the pause until the next one. */
-  beat: (loop: string, pauseMillis: number) => void;
+  /** Called at each turn of a loop, with the pause until the next one; null when the loop ends. */
+  beat: (loop: string, pauseMillis: number | null) => void;
   clock: Clock;
   log: Logger;
   metrics: Metrics;
@@ -44,6 +44,8 @@ export class Fleet {
   readonly #workers: WorkerTable;
   readonly #coordinator: LeaseCoordinator;
   readonly #problems: TableProblems;
+  /** Streams whose leases were let go because nothing could be read; until they are taken again. */
+  readonly #stalled = new Set<string>();
   /** While this worker has the lease for synchronization. */
   #synchronizer: Synchronizer | null = null;
 
@@ -106,12 +108,16 @@ export class Fleet {
       wantedPlan: () => wantedPlan(lease.leaseKey),
       problems: this.#problems,
       lease,
+      wasStalled: this.#stalled.delete(lease.leaseKey),
       table: this.#leases,
       startPosition: () => this.#startPosition(),
       onTaken: (signal) => onTaken({ streamName: lease.leaseKey, streamArn: lease.streamArn }, signal),
       isValid: () => coordinator.membership.isValid(),
       onLost: () => void coordinator.lose(lease.leaseKey),
-      onStalled: () => void coordinator.letGo(lease.leaseKey),
+      onStalled: () => {
+        this.#stalled.add(lease.leaseKey);
+        void coordinator.letGo(lease.leaseKey);
+      },
     });
   }
 

@@ -43,6 +43,10 @@ export async function serveHealth(
     log.warn({ port, error: errorName(error) }, problem);
     return { close: async () => undefined };
   }
+  // Such as no more file descriptors: who asks next may be answered.
+  server.on('error', (error) => {
+    log.warn({ port, error: errorName(error) }, `health cannot be asked for: ${errorMessage(error)}`);
+  });
   return {
     async close() {
       const closed = once(server, 'close');

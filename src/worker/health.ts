@@ -23,9 +23,14 @@ export class Health {
     this.#clock = clock;
   }
 
-  /** A turn of a loop, which is looked at from its first one on. @param pauseMillis until the next turn, as planned */
-  beat(loop: string, pauseMillis: number): void {
-    this.#dueAt.set(loop, this.#clock.monotonic() + pauseMillis + PATIENCE_MILLIS);
+  /**
+   * A turn of a loop, which is looked at from its first one on.
+   *
+   * @param pauseMillis until the next turn, as planned; null = there will be none
+   */
+  beat(loop: string, pauseMillis: number | null): void {
+    if (pauseMillis === null) this.#dueAt.delete(loop);
+    else this.#dueAt.set(loop, this.#clock.monotonic() + pauseMillis + PATIENCE_MILLIS);
   }
 
   /** The loops that are late; none is healthy, and so is a worker that has not started its loops yet. */

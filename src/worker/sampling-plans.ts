@@ -9,6 +9,8 @@ export interface SamplingPlansOptions {
   config: () => Config;
   /** Finds streams by their tags; keeps what it found last where it cannot ask. */
   findTagged: (tagFilters: TagFilters) => { find: (signal: AbortSignal) => Promise<Discovery> };
+  /** Called at each turn of the loop, with the pause until the next one. */
+  beat: (pauseMillis: number) => void;
   clock: Clock;
   log: Logger;
 }
@@ -23,6 +25,8 @@ interface Tagged {
 }
 
 const RETRY_MILLIS = 5000;
+/** A look-up may ask each stream of a large account, and no more than 20 a second. */
+const LONGEST_LOOK_UP_MILLIS = 15 * 60_000;
 
 /**
  * Tells which endpoints get a stream's frames, and how many of them. Names decide at once; where tags do, each worker
@@ -84,12 +88,15 @@ export class SamplingPlans {
 
   /** Keeps the tags up to date until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const { config, clock } = this.#options;
+    const { beat, config, clock } = this.#options;
     while (!signal.aborted) {
+      beat(LONGEST_LOOK_UP_MILLIS);
       this.#wake = new AbortController();
       const isComplete = await this.#lookUp(signal).catch(() => false);
       const { leaseSyncIntervalInMilli: interval } = config();
-      await pauseUnless(clock, isComplete ? interval : Math.min(interval, RETRY_MILLIS), this.#wake, signal);
+      const pause = isComplete ? interval : Math.min(interval, RETRY_MILLIS);
+      beat(pause);
+      await pauseUnless(clock, pause, this.#wake, signal);
     }
   }
 

@@ -25,6 +25,8 @@ export interface StreamWorkerOptions {
   /** Which of the stream's frames are to be sampled from now on; null while that is not known. */
   wantedPlan: () => SamplingPlan | null;
   lease: Lease;
+  /** Whether this worker let the lease go before because nothing could be read. */
+  wasStalled: boolean;
   table: Pick<LeaseTable, 'write' | 'release'>;
   source: MediaSource;
   startPosition: () => StartPosition;
@@ -65,12 +67,14 @@ export class StreamWorker implements Holding {
   readonly #keeping: Promise<boolean>;
 
   constructor(options: StreamWorkerOptions) {
-    const { settings, wantedPlan, lease, isValid, startPosition, ...services } = options;
+    const { settings, wantedPlan, lease, wasStalled, isValid, startPosition, ...services } = options;
     this.lease = lease;
     this.#options = options;
     this.#tracker = new CheckpointTracker(lease.checkpoint);
     const streamName = lease.leaseKey;
-    this.#ages = new StreamAges({ ...services, streamName, tracker: this.#tracker });
+    this.#ages = new StreamAges({ ...services, streamName, start: lease.start, tracker: this.#tracker });
+    // Until it is read, nobody knows better.
+    if (wasStalled) this.#ages.readingFailed();
     this.#keeper = new LeaseKeeper({
       ...services,
       lease,

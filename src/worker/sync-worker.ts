@@ -22,6 +22,7 @@ const RELEASE_MILLIS = 5000;
 export class SyncWorker implements Holding {
   readonly lease: Lease;
   readonly #clock: Clock;
+  readonly #synchronizer: Synchronizer;
   readonly #keeper: LeaseKeeper;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
@@ -29,6 +30,7 @@ export class SyncWorker implements Holding {
   constructor({ synchronizer, ...options }: SyncWorkerOptions) {
     this.lease = options.lease;
     this.#clock = options.clock;
+    this.#synchronizer = synchronizer;
     this.#keeper = new LeaseKeeper({
       ...options,
       checkpoint: () => null,
@@ -40,8 +42,9 @@ export class SyncWorker implements Holding {
     this.#running = synchronizer.run(this.#stop.signal);
   }
 
-  /** Nothing of it is measured. */
-  report(): void {}
+  report(): void {
+    this.#synchronizer.report();
+  }
 
   async handOver(successor: () => Successor): Promise<void> {
     await this.end();

@@ -78,6 +78,7 @@ export class Worker {
     this.#retention = new RetentionCheck({ ...common, kinesisVideo: clients.kinesisVideo });
     this.#plans = new SamplingPlans({
       ...common,
+      beat: (pauseMillis) => options.health.beat('endpoints of the streams', pauseMillis),
       findTagged: (tagFilters) => new TaggedStreams({ ...lookUps, tagFilters }),
     });
     this.#source = new GetMediaSource({ kinesisVideo: clients.kinesisVideo, mediaClient: clients.media });
@@ -103,6 +104,7 @@ export class Worker {
    * Works until `signal` aborts, then drains.
    *
    * @throws {UsageError} if the lease table is none, or another application's
+   * @throws what a loop has failed with, at once: that is a mistake of ours, and nothing more is handed over then
    */
   async run(signal: AbortSignal): Promise<void> {
     const { clients, clock, health, onStarted, parameterName } = this.#options;
@@ -146,10 +148,13 @@ export class Worker {
       this.#watchConfig(fleet, end.signal),
       this.#writeMetrics(fleet, end.signal),
     ]);
-    await untilAborted(signal);
-    this.#log.info({ streams: fleet.streamCount, frames: this.#pipeline.depth }, 'worker stopping');
-    await fleet.leave(this.#config.stopTimeoutInMilli * LEAVE_FRACTION);
-    end.abort();
+    try {
+      await Promise.race([untilAborted(signal), running]);
+      this.#log.info({ streams: fleet.streamCount, frames: this.#pipeline.depth }, 'worker stopping');
+      await fleet.leave(this.#config.stopTimeoutInMilli * LEAVE_FRACTION);
+    } finally {
+      end.abort();
+    }
     await running;
     await this.#pipeline.close();
     await this.#pictures.onIdle();
@@ -169,6 +174,7 @@ export class Worker {
       this.#budget.total = this.#queueBytes;
       this.#pipeline.configure();
       this.#plans.configChanged();
+      void this.#retention.configChanged();
       fleet.configChanged();
     };
     const read = (readSignal: AbortSignal) =>

@@ -19,6 +19,7 @@ test.each<[string, number, string, Answer]>([
     },
   ],
   ['no worker', 1, 'is no worker', { body: '<html></html>' }],
+  ['an answer without end', 1, 'is no worker', { trouble: 'endless' }],
   ['no answer', 1, 'cannot be asked', { trouble: 'reset' }],
   ['an answer that ends early', 1, 'cannot be asked', { trouble: 'cut', body: '{' }],
 ])('%s: exit %i, in one line', async (_name, code, text, answer) => {

@@ -82,6 +82,11 @@ test.each([
   ['no JSON', '{streamNames', '(whole)'],
   ['no object', '[]', '(whole)'],
   ['nothing to read', '{"streamNames":[""],"sageMakerEndpoint":"e","kdsStreamName":"k"}', 'streamNames'],
+  [
+    'metrics that come more rarely than the alarms look',
+    '{"streamNames":["a"],"sageMakerEndpoint":"e","kdsStreamName":"k","metricsIntervalInMilli":120001}',
+    'metricsIntervalInMilli',
+  ],
 ])('%s', (_name, text, key) => {
   const { config, problems } = parseConfig(text);
   expect(config).toBeNull();

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
-import { METRICS, METRICS_NAMESPACE, type MetricName } from '../../src/core/metrics.ts';
+import { METRICS, METRICS_NAMESPACE, type MetricName } from '../../src/core/metric-names.ts';
 import { DASHBOARD, dashboardBody, factored } from '../../src/deploy/dashboard/board.ts';
 import { dashboardJson, expression, metric, own } from '../../src/deploy/dashboard/widgets.ts';
 

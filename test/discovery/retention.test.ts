@@ -45,7 +45,12 @@ describe('the check', () => {
   function check(config: { mode: 'live' | 'lossless'; outageToSurviveInHours: number }) {
     const { log, lines } = recorded(clock);
     const retention = new RetentionCheck({ config: () => config, kinesisVideo, clock, log });
-    return { lines, config, check: (stream = door) => retention.check(stream, new AbortController().signal) };
+    const { signal } = new AbortController();
+    const configure = async (change: Partial<typeof config>) => {
+      Object.assign(config, change);
+      await retention.configChanged();
+    };
+    return { lines, configure, check: (stream = door, tenure = signal) => retention.check(stream, tenure) };
   }
 
   async function setRetention(change: number): Promise<void> {
@@ -89,6 +94,25 @@ describe('the check', () => {
     const run = check(config);
     await run.check({ streamName: 'nowhere', streamArn: '' });
     expect(run.lines).toEqual([]);
+  });
+
+  test('a change of the configuration is looked at for every stream that is read', async () => {
+    const run = check({ mode: 'live', outageToSurviveInHours: 3 });
+    const tenure = new AbortController();
+    await run.check(door, tenure.signal);
+    expect(run.lines).toEqual([]);
+    await run.configure({ mode: 'lossless' });
+    expect(run.lines).toMatchObject([{ level: 'warn', outageToSurviveInHours: 3 }]);
+    await run.configure({ outageToSurviveInHours: 5 });
+    expect(run.lines).toMatchObject([{}, { level: 'warn', outageToSurviveInHours: 5 }]);
+    await run.configure({});
+    await run.configure({ outageToSurviveInHours: 0 });
+    expect(run.lines).toHaveLength(2);
+    tenure.abort();
+    await run.configure({ outageToSurviveInHours: 7 });
+    expect(run.lines).toHaveLength(2);
+    await run.check(door);
+    expect(run.lines).toHaveLength(3);
   });
 
   test('a stream that cannot be asked for is no trouble', async () => {

@@ -1,7 +1,13 @@
+import { systemClock } from '../../src/core/clock.ts';
+import type { Finding } from '../../src/doctor/check.ts';
 import { Denials } from '../../src/doctor/denials.ts';
+import { type ExamineOptions, examine } from '../../src/doctor/doctor.ts';
+import { LEASE_TABLE_SCHEMA } from '../../src/lease/table-setup.ts';
 import { createClients } from '../../src/worker/clients.ts';
+import { eventually } from '../support/eventually.ts';
 import { type Answer, awsError, type ReceivedRequest, serve } from '../support/http-server.ts';
 import { DETECTION } from '../support/local-services.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 
 export const CONFIG = {
   streamNames: ['front'],
@@ -14,10 +20,12 @@ export const PARAMETER = '/team/cameras';
 export type Answers = Record<string, (request: ReceivedRequest, url: string) => Answer>;
 export type Aws = Awaited<ReturnType<typeof startAws>>;
 
+const { signal } = new AbortController();
+
 export const arnOf = (name: string) =>
   `arn:aws:kinesisvideo:us-east-1:123456789012:stream/${name}/1700000000000`;
 
-/** All services in one, as they are where nothing is to be mended, and clients for them as the worker's. */
+/** All services in one, as they are where nothing is wrong, and clients for them as the worker's. */
 export async function startAws() {
   const answers: Answers = healthy();
   const server = await serve((request) => {
@@ -33,11 +41,42 @@ export async function startAws() {
   });
   const denials = new Denials();
   const clients = createClients(denials.note);
+  const findings = async (options: Partial<ExamineOptions> = {}): Promise<Finding[]> => {
+    const source = { type: 'PARAMETER', name: PARAMETER } as const;
+    const defaults = { source, parameterName: PARAMETER, clients, denials, clock: systemClock };
+    return await examine({ ...defaults, ...options }, signal);
+  };
+  /** What of it is not right. */
+  const troubles = async (...options: Parameters<typeof findings>) =>
+    (await findings(...options)).filter(({ result }) => result !== 'ok');
   return {
     url: server.url,
     clients,
     denials,
     answers,
+    answer: (operation: string, given: Answer) => {
+      answers[operation] = () => given;
+    },
+    /** What doctor finds with the parameter. */
+    findings,
+    troubles,
+    /** When an operation is never answered, after this time. */
+    troublesWithout: async (operation: string, millis: number) => {
+      answers[operation] = () => ({ trouble: 'hang' });
+      const clock = new ManualClock();
+      let open = 0;
+      const running = troubles({
+        clock,
+        onProgress: ({ done, known }) => {
+          open = known - done;
+        },
+      });
+      await eventually(
+        () => open === 1 && server.requests.some((request) => operationOf(request) === operation),
+      );
+      clock.advance(millis);
+      return await running;
+    },
     /** What each request of an operation was, so far. */
     requests: (operation: string) => server.requests.filter((request) => operationOf(request) === operation),
     operations: () => new Set(server.requests.map(operationOf)),
@@ -71,6 +110,8 @@ function operationOf({ path, headers }: ReceivedRequest): string {
   return path.charAt(1).toUpperCase() + path.slice(2);
 }
 
+const HASH_KEY_REFUSED = `Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. Specified value was ${2n ** 128n}`;
+
 function healthy(): Answers {
   const notWritten = () => awsError('ConditionalCheckFailedException');
   return {
@@ -85,7 +126,7 @@ function healthy(): Answers {
     GetResources: () =>
       json({ ResourceTagMappingList: [{ ResourceARN: arnOf('side') }], PaginationToken: '' }),
     InvokeEndpoint: () => DETECTION,
-    PutRecords: () => awsError('InvalidArgumentException'),
+    PutRecords: () => awsError('InvalidArgumentException', 400, { message: HASH_KEY_REFUSED }),
     PutObject: () => ({}),
     DescribeTable: () => json({ Table: TABLE }),
     GetItem: () => json({}),
@@ -99,18 +140,10 @@ function healthy(): Answers {
 }
 
 export const TABLE = {
+  ...LEASE_TABLE_SCHEMA,
   TableStatus: 'ACTIVE',
-  AttributeDefinitions: [
-    { AttributeName: 'leaseKey', AttributeType: 'S' },
-    { AttributeName: 'leaseOwner', AttributeType: 'S' },
-  ],
-  KeySchema: [{ AttributeName: 'leaseKey', KeyType: 'HASH' }],
-  GlobalSecondaryIndexes: [
-    {
-      IndexName: 'leaseOwner',
-      IndexStatus: 'ACTIVE',
-      KeySchema: [{ AttributeName: 'leaseOwner', KeyType: 'HASH' }],
-      Projection: { ProjectionType: 'ALL' },
-    },
-  ],
+  GlobalSecondaryIndexes: LEASE_TABLE_SCHEMA.GlobalSecondaryIndexes.map((index) => ({
+    ...index,
+    IndexStatus: 'ACTIVE',
+  })),
 };

@@ -47,8 +47,8 @@ test('what does not listen to its signal is given up after its time, and stops n
   await clock.pass(10_000);
   await clock.pass(10_000);
   expect(await running).toMatchObject([
-    { check: 'hung', result: 'mend', detail: 'TIMEOUT: no answer within 10000 ms' },
-    { check: 'slow', result: 'mend', detail: 'TIMEOUT: no answer within 20000 ms' },
+    { check: 'hung', result: 'error', detail: 'TIMEOUT: no answer within 10000 ms' },
+    { check: 'slow', result: 'error', detail: 'TIMEOUT: no answer within 20000 ms' },
     { check: 'well', result: 'ok' },
   ]);
 });

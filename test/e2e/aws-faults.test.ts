@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { MetricName } from '../../src/core/metrics.ts';
+import type { MetricName } from '../../src/core/metric-names.ts';
 import { startHttpProxy } from '../chaos/proxy.ts';
 import { serve } from '../support/http-server.ts';
 import { Random } from '../support/random.ts';
@@ -150,6 +150,7 @@ test(
     const { worker } = (await runs.get('sagemaker-gone')) ?? {};
     const lines = worker?.lines ?? [];
     const end = lines.findLastIndex(({ msg }) => String(msg).includes('endpoint is back after'));
+    expect(lines[end]).toMatchObject({ downMillis: expect.any(Number) });
     const ages = lines
       .slice(0, end)
       .flatMap((line) => (line['NewestResultAge'] as number[] | undefined) ?? []);

@@ -1,17 +1,30 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { until } from './local.ts';
 
 const cli = fileURLToPath(new URL('../../scripts/cli.mjs', import.meta.url));
 
+/** Where the processes under test put their temporary files, and nobody else does. */
+let TMPDIR: string;
+
+beforeAll(async () => {
+  TMPDIR = await mkdtemp(join(tmpdir(), 'demo-test-'));
+});
+
+afterAll(() => rm(TMPDIR, { recursive: true }));
+
 function startDemo(...args: string[]) {
-  const child = spawn(process.execPath, [cli, 'demo', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [cli, 'demo', ...args], {
+    env: { ...process.env, TMPDIR },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const stdout: string[] = [];
   const stderr: string[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => stdout.push(line));
@@ -56,7 +69,6 @@ describe('a page', () => {
   });
 
   test('gets another port where its own is in use; Ctrl-C leaves neither process nor file', async () => {
-    const before = await readdir(tmpdir());
     const { port } = blocker.address() as AddressInfo;
     const { child, stdout, ended } = startDemo('--port', String(port));
     const address = () => /http:\/\/127\.0\.0\.1:(\d+)/.exec(stdout.join('\n'));
@@ -68,8 +80,7 @@ describe('a page', () => {
     child.kill('SIGINT');
     expect(await ended).toBe(0);
     expect(children.filter(isRunning)).toEqual([]);
-    const left = (await readdir(tmpdir())).filter((name) => !before.includes(name) && name.includes('kvs'));
-    expect(left).toEqual([]);
+    expect(await readdir(TMPDIR)).toEqual([]);
   }, 60_000);
 });
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from '@jest/globals';
-import type { MetricName } from '../../src/core/metrics.ts';
+import type { MetricName } from '../../src/core/metric-names.ts';
 import type { Fault } from '../chaos/actions.ts';
 import { startHttpProxy } from '../chaos/proxy.ts';
 import { type Answer, awsError, serve } from '../support/http-server.ts';

@@ -11,7 +11,7 @@ import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { systemClock } from '../../src/core/clock.ts';
 import { errorName } from '../../src/core/errors.ts';
 import { createLogger } from '../../src/core/log.ts';
-import type { MetricName } from '../../src/core/metrics.ts';
+import type { MetricName } from '../../src/core/metric-names.ts';
 import { type Cluster, startCluster } from '../../src/emulator/cluster.ts';
 import { isStreamLease, SYNC_LEASE_KEY } from '../../src/lease/keys.ts';
 import { type Lease, type LeaseItem, parseLease } from '../../src/lease/lease.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { MetricName } from '../../src/core/metrics.ts';
+import type { MetricName } from '../../src/core/metric-names.ts';
 import type { Lease } from '../../src/lease/lease.ts';
 import type { ResultRecord } from '../../src/result/record.ts';
 import { DETECTION } from '../support/local-services.ts';

@@ -178,7 +178,7 @@ describe('a role without tag:GetResources', () => {
     await untilPublished(application, 'door', 'hall');
     await untagDoor();
     await until('one is retired', async () => String(await leased(application)) === 'hall');
-    expect(worker.said('tag:GetResources is not permitted')).toHaveLength(1);
+    expect(worker.said('tag:GetResources is not allowed on *: add the statement')).toHaveLength(1);
     expect(tagging.requests.length).toBeGreaterThan(1);
     expect(await worker.kill('SIGTERM')).toBe(0);
   }, 90_000);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { MetricName } from '../../src/core/metrics.ts';
+import type { MetricName } from '../../src/core/metric-names.ts';
 import { eventually } from '../support/eventually.ts';
 import { newGate } from '../support/gate.ts';
 import { type Answer, awsError, type ReceivedRequest } from '../support/http-server.ts';

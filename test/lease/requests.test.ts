@@ -1,8 +1,9 @@
 import type { Lease } from '../../src/lease/lease.ts';
-import { LeaseRequests } from '../../src/lease/requests.ts';
+import { LeaseRequests, type LeaseRequestsOptions } from '../../src/lease/requests.ts';
 import { TableProblems } from '../../src/lease/table-problems.ts';
 import { UnownedLeases } from '../../src/lease/unowned.ts';
 import type { LeaseRequest } from '../../src/lease/worker-item.ts';
+import { Health } from '../../src/worker/health.ts';
 import { eventually } from '../support/eventually.ts';
 import { startLeaseTable } from '../support/lease-table.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -13,11 +14,13 @@ const POLL_MILLIS = 250;
 let local: Awaited<ReturnType<typeof startLeaseTable>>;
 let stop: AbortController;
 let clock: ManualClock;
+let health: Health;
 
 beforeEach(async () => {
   local = await startLeaseTable();
   stop = new AbortController();
   clock = new ManualClock();
+  health = new Health(clock);
 });
 
 afterEach(async () => {
@@ -25,11 +28,15 @@ afterEach(async () => {
   await local.close();
 });
 
-function requestsOf(workerId: string, isValid = () => true) {
+function requestsOf(
+  workerId: string,
+  isValid = () => true,
+  table: LeaseRequestsOptions['table'] = local.leases,
+) {
   const taken: Lease[] = [];
   const observed = recorded(clock);
   const requests = new LeaseRequests({
-    table: local.leases,
+    table,
     workerId,
     failoverTimeMillis: 40 * POLL_MILLIS,
     isValid,
@@ -38,6 +45,7 @@ function requestsOf(workerId: string, isValid = () => true) {
     onAsked: () => undefined,
     onDone: () => undefined,
     onTaken: (lease) => taken.push(lease),
+    beat: (loop, pauseMillis) => health.beat(loop, pauseMillis),
     problems: new TableProblems({ clock, ...observed }),
     clock,
     ...observed,
@@ -134,4 +142,15 @@ test('at most twenty-five leases are asked for at a time', () => {
     requests.ask(`stream-${index}`, { owner: 'one', kind: 'HAND_OVER' });
   }
   expect(requests.pending.size).toBe(25);
+});
+
+test('that nobody asks for anything is healthy; that the table never answers is not', async () => {
+  const never = () => new Promise<never>(() => undefined);
+  const { ask } = requestsOf('two', () => true, { get: never, keysOf: never, take: never, free: never });
+  for (let minute = 0; minute < 10; minute += 1) await clock.pass(60_000);
+  expect(health.problems()).toEqual([]);
+  ask('HAND_OVER');
+  await clock.pass(0);
+  clock.advance(6 * 60_000 + 1);
+  expect(health.problems()).toEqual([{ loop: 'asking for leases', lateMillis: 1 }]);
 });

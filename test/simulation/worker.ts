@@ -150,6 +150,7 @@ export class SimulatedWorker {
         observed: () => coordinator.membership.workers(),
         askToRetire: (leaseKey, owner) => coordinator.askToRetire(leaseKey, owner),
         onFreed: () => coordinator.wake(),
+        beat: () => undefined,
         interval: () => config.leaseSyncIntervalInMilli,
       });
       return new SyncWorker({ ...common, lease, table: leases, synchronizer });
@@ -161,6 +162,7 @@ export class SimulatedWorker {
         settings: () => config,
         wantedPlan,
         lease,
+        wasStalled: false,
         table: leases,
         source,
         startPosition,

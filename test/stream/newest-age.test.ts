@@ -1,9 +1,9 @@
 import { NewestAge } from '../../src/stream/newest-age.ts';
 
-/** One of a stream whose checkpoint is that old, if it has one; and whether a frame is under way. */
-function newAge(checkpointMillis: number | null = null) {
+/** One of a stream of which everything before is answered; and whether something is under way. */
+function newAge(answeredMillis: number | null = null) {
   const frames = { areUnderWay: false };
-  return { age: new NewestAge(checkpointMillis, () => frames.areUnderWay), frames };
+  return { age: new NewestAge({ answeredMillis, isUnderWay: () => frames.areUnderWay }), frames };
 }
 
 test('nothing ever seen: 0, also when it is certain that there is nothing', () => {
@@ -22,6 +22,54 @@ test('rises from the first video until something comes of it, then from what tha
   expect([age.at(4000), age.at(5000)]).toEqual([2500, 3500]);
 });
 
+describe('a fragment that has been read to its end', () => {
+  test('and of which nothing was handed on leaves the age as it was', () => {
+    const { age } = newAge();
+    age.videoCame(1000);
+    expect(age.at(3000)).toBe(2000);
+    age.fragmentRead(1000);
+    expect(age.at(1e9)).toBe(0);
+    age.videoCame(4000);
+    age.handedOn(4000);
+    age.came(4000, 4700);
+    age.fragmentRead(4000);
+    age.videoCame(6000);
+    age.fragmentRead(6000);
+    expect(age.at(1e9)).toBe(700);
+  });
+
+  test('and of which something was handed on is due until that, or something newer, has come', () => {
+    const { age } = newAge();
+    age.videoCame(1000);
+    age.handedOn(1080);
+    age.fragmentRead(1000);
+    age.videoCame(2000);
+    age.fragmentRead(2000);
+    // Neither under way nor there: it has failed.
+    expect(age.at(9000)).toBe(8000);
+    age.videoCame(9000);
+    age.handedOn(9000);
+    age.fragmentRead(9000);
+    expect(age.at(10_000)).toBe(9000);
+    age.came(9000, 10_000);
+    expect(age.at(1e9)).toBe(1000);
+  });
+
+  test('ends what nobody knew while reading failed', () => {
+    const { age } = newAge(1000);
+    age.readingFailed(5000);
+    age.videoCame(6000);
+    expect(age.at(8000)).toBe(2000);
+    age.readingFailed(8000);
+    expect(age.at(9000)).toBe(3000);
+    age.videoCame(6000);
+    age.fragmentRead(6000);
+    expect(age.at(20_000)).toBe(0);
+    age.readingFailed(21_000);
+    expect(age.at(22_000)).toBe(16_000);
+  });
+});
+
 describe('a camera that is idle', () => {
   test('keeps the age that the newest had when it came', () => {
     const { age } = newAge();
@@ -35,6 +83,7 @@ describe('a camera that is idle', () => {
   test('has none before anything has come, though it had video', () => {
     const { age } = newAge();
     age.videoCame(1000);
+    age.handedOn(1000);
     age.caughtUp(4000);
     expect(age.at(9000)).toBe(0);
   });
@@ -98,23 +147,19 @@ describe('while the stream cannot be read', () => {
   });
 });
 
-describe('a stream that has a checkpoint', () => {
+describe('a stream of which everything before is answered', () => {
   test('is 0 until it is known whether there is more', () => {
     expect(newAge(1000).age.at(9000)).toBe(0);
   });
 
-  test.each([
-    ['video comes', (age: NewestAge) => age.videoCame(8000)],
-    ['it cannot be read', (age: NewestAge) => age.readingFailed(8000)],
-  ])('goes on from that when %s', (_name, happen) => {
+  test('goes on from that while it cannot be read', () => {
     const { age } = newAge(1000);
-    happen(age);
+    age.readingFailed(8000);
     expect(age.at(9000)).toBe(8000);
   });
 
-  test('goes on from the next video if there was none at first', () => {
+  test('goes on from its first video, as there was none before', () => {
     const { age } = newAge(1000);
-    age.caughtUp(5000);
     age.videoCame(8000);
     expect(age.at(9000)).toBe(1000);
   });

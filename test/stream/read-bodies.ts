@@ -106,7 +106,7 @@ export async function read({
   const observed = recorded(clock);
   const { sampling } = startSampling({ streamName: 'front', wanted: plan, clock, ...observed });
   const tracker = new CheckpointTracker(checkpoint ?? null);
-  const ages = new StreamAges({ streamName: 'front', tracker, clock, ...observed });
+  const ages = new StreamAges({ streamName: 'front', start, tracker, clock, ...observed });
   const stop = new AbortController();
   const positions: ReadPosition[] = [];
   const streams: StreamReference[] = [];

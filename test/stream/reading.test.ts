@@ -90,7 +90,7 @@ function startReading({
     tracker,
     tenure: lasting,
     sampling,
-    ages: new StreamAges({ streamName: 'door', tracker, clock, ...observed }),
+    ages: new StreamAges({ streamName: 'door', start: { type: 'EARLIEST' }, tracker, clock, ...observed }),
     settings: () => ({ readStallTimeoutMillis: READ_STALL_TIMEOUT_MILLIS, maxFrameAgeMillis }),
     source,
     submit: async (frame, signal) => {

@@ -1,4 +1,5 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { systemClock } from '../../src/core/clock.ts';
 import { startDynamoDb } from '../../src/emulator/dynamo-db.ts';
 import type { Lease } from '../../src/lease/lease.ts';
@@ -9,10 +10,30 @@ import { localClient } from './services.ts';
 
 const { signal } = new AbortController();
 
+/** The local DynamoDB must not be closed within a request: those that are given up go on, and are waited for. */
+class PatientHandler extends NodeHttpHandler {
+  readonly #underWay = new Set<Promise<unknown>>();
+
+  override async handle(request: Parameters<NodeHttpHandler['handle']>[0]) {
+    const answer = super.handle(request);
+    this.#underWay.add(answer);
+    try {
+      return await answer;
+    } finally {
+      this.#underWay.delete(answer);
+    }
+  }
+
+  async whenIdle(): Promise<void> {
+    await Promise.allSettled(this.#underWay);
+  }
+}
+
 /** A lease table in a real, local DynamoDB. */
 export async function startLeaseTable() {
   const service = await startDynamoDb();
-  const dynamoDb = new DynamoDBClient(localClient(service.url));
+  const requestHandler = new PatientHandler();
+  const dynamoDb = new DynamoDBClient({ ...localClient(service.url), requestHandler });
   const setUp = (options: Partial<TableSetupOptions> = {}) =>
     setUpTable(
       {
@@ -53,6 +74,7 @@ export async function startLeaseTable() {
       return await leases.take(seen, leaseOwner, signal);
     },
     close: async () => {
+      await requestHandler.whenIdle();
       dynamoDb.destroy();
       await service.close();
     },

@@ -1,12 +1,20 @@
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+/** Below what any system gives to who asks for any port: nobody gets it before it is listened on. */
+const PORTS = { from: 10_000, to: 32_000 };
+
 /** A port that nothing listens on. */
 export async function freePort(): Promise<number> {
-  const { url, close } = await listenOnLoopback(createServer());
-  await close();
-  return Number(new URL(url).port);
+  const port = randomInt(PORTS.from, PORTS.to);
+  try {
+    await (await listenOnLoopback(createServer(), port)).close();
+    return port;
+  } catch {
+    return await freePort();
+  }
 }
 
 /** Lets a server listen on loopback, on a port that is free unless it is told. */

@@ -8,10 +8,7 @@ import { InvokeEndpointCommand } from '@aws-sdk/client-sagemaker-runtime';
 import { GetParameterCommand } from '@aws-sdk/client-ssm';
 import { type Call, type Denial, denialOf } from '../../src/worker/access-denied.ts';
 import { createClients } from '../../src/worker/clients.ts';
-import { DenialLog } from '../../src/worker/denial-log.ts';
 import { type Answer, awsError, serve } from '../support/http-server.ts';
-import { ManualClock } from '../support/manual-clock.ts';
-import { recorded } from '../support/services.ts';
 
 const USER = 'User: arn:aws:sts::123456789012:assumed-role/worker-role/7f3a is not authorized to perform:';
 const STREAM = 'arn:aws:kinesisvideo:us-east-1:123456789012:stream/door/1700000000000';
@@ -49,6 +46,23 @@ test('a key that may not be used: the action is that of the message, not that of
   });
 });
 
+test.each([
+  'User: arn:aws:iam::123456789012:user/kim is not authorized to perform: kms:GenerateDataKey because no identity-based policy allows the kms:GenerateDataKey action',
+  'User: arn:aws:iam::123456789012:user/kim is not authorized to perform: kms:GenerateDataKey on resource: *',
+  'The ciphertext refers to a customer master key that does not exist',
+])('a key that AWS does not name is for a person to fill in, never all keys: %s', (message) => {
+  const call = { ...GET_MEDIA, service: 'kinesis', operation: 'PutRecords' };
+  expect(denialOf(refused(message, 'KMSAccessDeniedException'), call)).toMatchObject({
+    statement: { Action: 'kms:GenerateDataKey', Resource: '<ARN of the KMS key>' },
+    remedy: 'add the statement to the policy of the role or user',
+  });
+});
+
+test('so is any other resource that is not known', () => {
+  const error = refused(`${USER} s3:GetObject because no identity-based policy allows it`);
+  expect(denialOf(error, GET_MEDIA)?.statement.Resource).toBe('<ARN of the resource>');
+});
+
 test('what is denied explicitly is not allowed by a statement more', () => {
   const message = `${USER} kinesisvideo:GetMedia on resource: ${STREAM} with an explicit deny in a service control policy`;
   expect(denialOf(refused(message), GET_MEDIA)?.remedy).toBe(
@@ -83,12 +97,13 @@ test.each<[string, string, object, string, string]>([
   ],
   ['s3', 'PutObject', { Bucket: 'b', Key: 'k' }, 'us-east-1', 'arn:aws:s3:::b/*'],
   ['tag', 'GetResources', {}, 'us-east-1', '*'],
+  ['kinesisvideo', 'ListStreams', {}, 'us-east-1', '*'],
 ])('where AWS says nothing: %s:%s', (service, operation, input, region, Resource) => {
   const error = refused('not allowed', 'NotAuthorizedException');
   expect(denialOf(error, { service, operation, input, region })).toMatchObject({
     statement: { Effect: 'Allow', Action: `${service}:${operation}`, Resource },
     role: null,
-    remedy: 'add the statement to the policy of the task role',
+    remedy: 'add the statement to the policy of the role or user',
   });
   expect(denialOf(error, null)).toBeNull();
 });
@@ -192,29 +207,4 @@ describe('the clients of a worker', () => {
     await expect(clients.ssm.send(new GetParameterCommand({ Name: 'p' }))).rejects.toThrow('Throttling');
     expect(denials).toEqual([]);
   });
-});
-
-test('each is said once a minute, and nothing in it is secret', async () => {
-  const clock = new ManualClock();
-  const { log, lines } = recorded(clock);
-  const denials = new DenialLog({ clock, log });
-  const denied = (StreamName: string) => {
-    const denial = denialOf(refused('not allowed'), { ...GET_MEDIA, input: { StreamName } });
-    if (denial !== null) denials.report(denial);
-  };
-  denied('door');
-  denied('door');
-  denied('gate');
-  clock.advance(59_999);
-  denied('door');
-  expect(lines.map(({ msg }) => msg)).toEqual(
-    ['door', 'gate'].map(
-      (name) =>
-        `kinesisvideo:GetMedia is not allowed on arn:aws:kinesisvideo:us-east-1:*:stream/${name}/*: add the statement to the policy of the task role`,
-    ),
-  );
-  expect(Object.keys(lines[0] ?? {}).sort()).toEqual(['error', 'level', 'msg', 'role', 'statement', 'time']);
-  clock.advance(1);
-  denied('door');
-  expect(lines).toHaveLength(3);
 });

@@ -1,4 +1,5 @@
-import { createServer } from 'node:http';
+import { createServer, Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { parseConfig } from '../../src/config/parse.ts';
 import { watchConfig } from '../../src/config/watch.ts';
 import { Health } from '../../src/worker/health.ts';
@@ -29,6 +30,15 @@ test('a loop is late when its pause and five minutes are over; until its next tu
   expect(health.problems().map(({ loop }) => loop)).toEqual(['metrics', 'rounds']);
   health.beat('rounds', 3000);
   expect(health.problems().map(({ loop }) => loop)).toEqual(['metrics']);
+});
+
+test('a loop that has ended is not waited for', () => {
+  const clock = new ManualClock();
+  const health = new Health(clock);
+  health.beat('synchronizing leases', 0);
+  health.beat('synchronizing leases', null);
+  clock.advance(60 * MINUTE);
+  expect(health.problems()).toEqual([]);
 });
 
 const CONFIG = parseConfig('{"streamNames":["a"],"sageMakerEndpoint":"e","kdsStreamName":"k"}');
@@ -98,6 +108,16 @@ describe('asked over HTTP', () => {
     expect(lines).toEqual([]);
   });
 
+  test('a server that fails later is a warning, and answers on', async () => {
+    const { log, lines } = recorded(new ManualClock());
+    const port = await freePort();
+    const server = await serveHealth({ problems: () => [] }, port, log);
+    openServer(port).emit('error', Object.assign(new Error('too many files'), { code: 'EMFILE' }));
+    expect(lines).toEqual([expect.objectContaining({ level: 'warn', port, error: 'EMFILE' })]);
+    expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200);
+    await server.close();
+  });
+
   test('a port in use is named in a warning', async () => {
     const { log, lines } = recorded(new ManualClock());
     const other = await listenOnLoopback(createServer());
@@ -108,3 +128,12 @@ describe('asked over HTTP', () => {
     await other.close();
   });
 });
+
+/** The server of this process that listens on a port. */
+function openServer(port: number): Server {
+  const { _getActiveHandles: handles } = process as unknown as { _getActiveHandles(): unknown[] };
+  const servers = handles.call(process).filter((handle) => handle instanceof Server);
+  const server = servers.find((each) => (each.address() as AddressInfo | null)?.port === port);
+  if (server === undefined) throw new Error(`nothing listens on ${port}`);
+  return server;
+}

@@ -1,6 +1,7 @@
 import { type Config, resolve, type TagFilters } from '../../src/config/resolve.ts';
 import { configKeys } from '../../src/config/schema.ts';
 import type { Discovery } from '../../src/discovery/discovered-stream.ts';
+import { Health } from '../../src/worker/health.ts';
 import { SamplingPlans } from '../../src/worker/sampling-plans.ts';
 import { eventually } from '../support/eventually.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -19,14 +20,16 @@ function configOf(endpoints: unknown[] | undefined, keys: Record<string, unknown
 }
 
 /** Answers look-ups by tag, one after the other; the last one again and again. */
-function newPlans(config: Config, answers: Discovery[] = []) {
+function newPlans(config: Config, answers: Array<Discovery | Promise<Discovery>> = []) {
   const clock = new ManualClock();
   const observed = recorded(clock);
   const end = new AbortController();
   let current = config;
   let lookUps = 0;
+  const health = new Health(clock);
   const plans = new SamplingPlans({
     config: () => current,
+    beat: (pauseMillis) => health.beat('plans', pauseMillis),
     findTagged: () => ({
       find: async () => {
         lookUps += 1;
@@ -40,6 +43,7 @@ function newPlans(config: Config, answers: Discovery[] = []) {
   return {
     ...observed,
     clock,
+    health,
     plans,
     names: (streamName: string) => plans.planFor(streamName)?.endpoints.map(({ name }) => name) ?? null,
     lookUps: () => lookUps,
@@ -135,4 +139,18 @@ test('a changed configuration is in force at once, and tags that it needs are lo
     expect.objectContaining({ level: 'warn', streamName: 'a', msg: expect.stringContaining('no endpoint') }),
   ]);
   await end();
+});
+
+test('a look-up may take long, but not for ever; between two it is healthy', async () => {
+  const config = configOf([{ name: 'x', streams: STREET }], { leaseSyncIntervalInMilli: 3_600_000 });
+  const { clock, health, lookUps, end } = newPlans(config, [found()]);
+  await eventually(() => lookUps() === 1);
+  await clock.pass(3_600_000);
+  expect(health.problems()).toEqual([]);
+  await end();
+  const hanging = newPlans(config, [new Promise<never>(() => undefined)]);
+  await hanging.clock.pass(20 * 60_000);
+  expect(hanging.health.problems()).toEqual([]);
+  await hanging.clock.pass(1);
+  expect(hanging.health.problems()).toEqual([{ loop: 'plans', lateMillis: 1 }]);
 });

@@ -77,6 +77,7 @@ async function work(
     }),
     wantedPlan: plan,
     lease,
+    wasStalled: false,
     table,
     source,
     startPosition,

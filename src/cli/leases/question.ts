@@ -13,15 +13,24 @@ export function isInteractive({ input, output }: Terminal): boolean {
 /** Asks; anything but y or yes is no, and so is the end of the input, or `signal`. */
 export async function isConfirmed(
   question: string,
-  { input, output }: Terminal,
+  terminal: Terminal,
   signal: AbortSignal,
 ): Promise<boolean> {
-  output.write(`${question} [y/N] `);
+  return /^\s*y(es)?\s*$/i.test((await readLine(`${question} [y/N] `, terminal, signal)) ?? '');
+}
+
+/** @returns null at the end of the input, or of `signal` */
+export async function readLine(
+  prompt: string,
+  { input, output }: Terminal,
+  signal: AbortSignal,
+): Promise<string | null> {
+  output.write(prompt);
   // As no terminal of readline's own: Ctrl-C stays a signal.
   const lines = createInterface({ input, terminal: false, signal });
   try {
-    for await (const line of lines) return /^\s*y(es)?\s*$/i.test(line);
-    return false;
+    for await (const line of lines) return line;
+    return null;
   } finally {
     lines.close();
   }

@@ -1,4 +1,4 @@
-import { METRICS_NAMESPACE, type MetricName } from '../../core/metrics.ts';
+import { METRICS_NAMESPACE, type MetricName } from '../../core/metric-names.ts';
 import { SERVICES } from './services.ts';
 import {
   dashboardJson,

@@ -1,4 +1,4 @@
-import { METRICS, METRICS_NAMESPACE, type MetricName } from '../../core/metrics.ts';
+import { METRICS, METRICS_NAMESPACE, type MetricName } from '../../core/metric-names.ts';
 import { escaped, type PlottedLine, plot } from './plot.ts';
 import type { Metric, MetricStore, Points } from './series.ts';
 import { COLUMNS, type Line, type Row, type Statistic, type Widget } from './widgets.ts';

@@ -1,4 +1,4 @@
-import { METRICS_NAMESPACE, type MetricName } from '../../core/metrics.ts';
+import { METRICS_NAMESPACE, type MetricName } from '../../core/metric-names.ts';
 
 /** What CloudFormation's Fn::Sub replaces: a parameter, a resource or an attribute of one. */
 export function placeholder(name: string): string {

@@ -1,0 +1,34 @@
+import type { StreamInfo } from '@aws-sdk/client-kinesis-video';
+import type { Config } from '../config/resolve.ts';
+import { retentionProblem } from './retention.ts';
+
+/** What a stream's description means for who is to read it. */
+export interface StreamVerdict {
+  /** It can be read; it can, but not yet, or not everything after an outage; it cannot. */
+  readonly result: 'ok' | 'warning' | 'error';
+  readonly text: string;
+}
+
+/**
+ * Pure.
+ *
+ * @param info as DescribeStream answers it; null: there is no such stream
+ *   (https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_StreamInfo.html)
+ */
+export function verdictOfStream(
+  streamName: string,
+  info: Pick<StreamInfo, 'Status' | 'DataRetentionInHours'> | null,
+  { mode, outageToSurviveInHours }: Pick<Config, 'mode' | 'outageToSurviveInHours'>,
+): StreamVerdict {
+  if (info === null) return { result: 'error', text: 'there is no such stream in this account and region' };
+  const { Status = 'ACTIVE', DataRetentionInHours = 0 } = info;
+  if (Status === 'DELETING') return { result: 'error', text: 'it is being deleted' };
+  if (Status === 'CREATING') {
+    return { result: 'warning', text: 'it is being created: it can be read when it is ACTIVE' };
+  }
+  // What is not lossless may miss what came in an outage.
+  const outageInHours = mode === 'live' ? 0 : outageToSurviveInHours;
+  const problem = retentionProblem(streamName, DataRetentionInHours, outageInHours);
+  if (problem !== null) return { result: 'warning', text: problem };
+  return { result: 'ok', text: `${Status}, keeps its video for ${DataRetentionInHours} h` };
+}
