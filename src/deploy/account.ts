@@ -1,5 +1,5 @@
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
-import { errorMessage, errorName, UsageError } from '../core/errors.ts';
+import { errorMessage, errorName, httpStatusOf, UsageError } from '../core/errors.ts';
 import type { Clients } from './clients.ts';
 
 export interface Account {
@@ -9,7 +9,7 @@ export interface Account {
   readonly arn: string;
 }
 
-/** @throws {UsageError} if there are no credentials that work, or no region */
+/** @throws {UsageError} if there are no credentials that work, no region, or nobody there who answers */
 export async function findAccount(
   { cloudFormation, sts }: Pick<Clients, 'cloudFormation' | 'sts'>,
   signal: AbortSignal,
@@ -27,8 +27,13 @@ export async function findAccount(
     return { account, region, arn };
   } catch (error) {
     signal.throwIfAborted();
+    const what = `${errorName(error)}: ${errorMessage(error)}`;
+    // The SDK's providers of credentials have asked nobody, or somebody else.
+    const isAnswer = httpStatusOf(error) !== undefined || errorName(error).endsWith('ProviderError');
     throw new UsageError(
-      `AWS does not know who you are (${errorName(error)}: ${errorMessage(error)}): sign in with \`aws login\` or \`aws sso login\`, or set AWS_PROFILE`,
+      isAnswer
+        ? `AWS does not know who you are (${what}): sign in with \`aws login\` or \`aws sso login\`, or set AWS_PROFILE`
+        : `AWS does not answer in ${region} (${what}): is that a region, and is the network there?`,
       { cause: error },
     );
   }

@@ -1,15 +1,21 @@
-import { DeleteStackCommand, type StackEvent } from '@aws-sdk/client-cloudformation';
+import {
+  type CloudFormationClient,
+  DeleteStackCommand,
+  type StackEvent,
+} from '@aws-sdk/client-cloudformation';
 import { textTable } from '../cli/text-table.ts';
-import { KvsInferenceError } from '../core/errors.ts';
+import { errorMessage, KvsInferenceError } from '../core/errors.ts';
 import { type ChangeSet, changeRows, executeChangeSet } from './change-set.ts';
 import { type Context, say } from './context.ts';
+import { follow, isGoingOn } from './follow.ts';
 import { createProgress } from './progress.ts';
-import { follow, type StackCaller } from './stacks.ts';
+import type { StackObserver } from './service-watch.ts';
 
 export interface StackOperation {
-  readonly cloudFormation: StackCaller;
+  readonly cloudFormation: CloudFormationClient;
   readonly stackName: string;
   readonly stackId: string;
+  readonly observer?: StackObserver;
 }
 
 /** What a resource is told that was given up because another one failed. */
@@ -17,7 +23,8 @@ const CANCELLED = /^Resource (creation|update) cancelled/;
 
 export function sayChanges({ changes, type }: ChangeSet, context: Context): void {
   const table = () => textTable(['change', 'resource', 'type'], changeRows(changes), [], context.colors);
-  say(context, type === 'CREATE' ? `${changes.length} resources to create` : table());
+  if (type === 'CREATE') say(context, `${changes.length} resources to create`);
+  else say(context, changes.length === 0 ? 'only what the stack says of itself changes' : table());
 }
 
 /**
@@ -34,16 +41,22 @@ export async function applyChangeSet(
   const start = () => executeChangeSet(cloudFormation, changeSet);
   const { status, reasons } = await watch(start, operation, context);
   if (status === `${changeSet.type}_COMPLETE`) return;
-  const isGone = status === 'ROLLBACK_COMPLETE';
-  // Nothing of it is left but its name, which would be in the way of the next attempt.
-  if (isGone) await removeStack(operation, context);
-  const outcome = isGone ? 'all of it is deleted again' : `it is ${status}`;
-  throw stackFailed(`stack ${stackName} failed, ${outcome}`, reasons);
+  if (status !== 'ROLLBACK_COMPLETE')
+    throw stackFailed(`stack ${stackName} failed, it is ${status}`, reasons);
+  try {
+    // Nothing of it is left but its name, which would be in the way of the next attempt.
+    await removeStack({ cloudFormation, stackName, stackId: operation.stackId }, context);
+  } catch (error) {
+    const why = isGoingOn(error) ? 'deleting it goes on' : `it cannot be deleted: ${errorMessage(error)}`;
+    throw stackFailed(`stack ${stackName} failed, it is ${status}, ${why}`, reasons);
+  }
+  throw stackFailed(`stack ${stackName} failed, all of it is deleted again`, reasons);
 }
 
 /** @throws {KvsInferenceError} STACK_FAILED with what cannot be deleted, INTERRUPTED if the signal aborts */
 export async function removeStack(operation: StackOperation, context: Context): Promise<void> {
   const { cloudFormation, stackName, stackId } = operation;
+  context.signal.throwIfAborted();
   say(context, `deleting the stack ${stackName}`);
   const start = async () => {
     await cloudFormation.send(new DeleteStackCommand({ StackName: stackId }));
@@ -54,7 +67,7 @@ export async function removeStack(operation: StackOperation, context: Context): 
 
 async function watch(
   start: () => Promise<void>,
-  { cloudFormation, stackId }: StackOperation,
+  { cloudFormation, stackId, observer }: StackOperation,
   context: Context,
 ): Promise<{ status: string; reasons: readonly string[] }> {
   const { clock, signal } = context;
@@ -65,9 +78,15 @@ async function watch(
     const isReason = ResourceStatus.endsWith('_FAILED') && !CANCELLED.test(ResourceStatusReason);
     if (isReason) reasons.push(`${LogicalResourceId} (${ResourceType}): ${ResourceStatusReason}`);
     progress.event(event);
+    observer?.event(event);
+  };
+  const onPoll = async () => {
+    progress.tick();
+    await observer?.poll();
   };
   try {
-    return { status: await follow(start, { cloudFormation, stackId, clock, signal, onEvent }), reasons };
+    const status = await follow(start, { cloudFormation, stackId, clock, signal, onEvent, onPoll });
+    return { status, reasons: [...reasons, ...(observer?.reasons() ?? [])] };
   } finally {
     progress.done();
   }

@@ -1,18 +1,19 @@
 import {
   type Change,
+  type CloudFormationClient,
   CreateChangeSetCommand,
   DeleteChangeSetCommand,
   DeleteStackCommand,
-  DescribeChangeSetCommand,
   ExecuteChangeSetCommand,
   type Parameter,
+  paginateDescribeChangeSet,
+  paginateDescribeEvents,
 } from '@aws-sdk/client-cloudformation';
 import type { Clock } from '../core/clock.ts';
-import { KvsInferenceError, UsageError } from '../core/errors.ts';
-import type { StackCaller } from './stacks.ts';
+import { errorMessage, errorName, KvsInferenceError, UsageError } from '../core/errors.ts';
 
 export interface ChangeSetOptions {
-  readonly cloudFormation: StackCaller;
+  readonly cloudFormation: CloudFormationClient;
   readonly stackName: string;
   readonly templateBody: string;
   readonly parameters: readonly Parameter[];
@@ -25,7 +26,7 @@ export interface ChangeSet {
   readonly id: string;
   readonly stackId: string;
   readonly type: 'CREATE' | 'UPDATE';
-  /** Empty: the stack is as it should be. */
+  /** Of resources; none where only outputs change. */
   readonly changes: readonly Change[];
 }
 
@@ -34,12 +35,41 @@ const NO_CHANGES = /didn't contain changes|no updates are to be performed/i;
 
 /**
  * What CloudFormation is going to do
- * (https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html).
+ * (https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html). Unless it is returned,
+ * nothing of it is left.
  *
+ * @returns null: the stack is as it should be
  * @throws {UsageError} what CloudFormation objects to in the template or its parameters
  */
-export async function createChangeSet(options: ChangeSetOptions): Promise<ChangeSet> {
-  const { cloudFormation, stackName, templateBody, parameters, type, clock, signal } = options;
+export async function createChangeSet(options: ChangeSetOptions): Promise<ChangeSet | null> {
+  const { cloudFormation, stackName, type, clock, signal } = options;
+  signal.throwIfAborted();
+  const { id, stackId } = await begin(options);
+  let changeSet: ChangeSet = { id, stackId, type, changes: [] };
+  try {
+    for (;;) {
+      const { status, reason, changes } = await describe(cloudFormation, id, signal);
+      changeSet = { ...changeSet, changes };
+      if (status === 'CREATE_COMPLETE') return changeSet;
+      if (status === 'FAILED' && NO_CHANGES.test(reason)) break;
+      if (status === 'FAILED') {
+        const details = await failedValidations(cloudFormation, id, signal);
+        const problem = `${stackName}: CloudFormation cannot do this: ${reason}`;
+        throw new UsageError([problem, ...details].join('\n  '));
+      }
+      await clock.sleep(POLL_INTERVAL_MILLIS, signal);
+    }
+  } catch (error) {
+    // The first error is the one to be told.
+    await discardChangeSet(cloudFormation, changeSet).catch(() => undefined);
+    throw error;
+  }
+  await discardChangeSet(cloudFormation, changeSet);
+  return null;
+}
+
+async function begin(options: ChangeSetOptions): Promise<{ id: string; stackId: string }> {
+  const { cloudFormation, stackName, templateBody, parameters, type, clock } = options;
   const command = new CreateChangeSetCommand({
     StackName: stackName,
     ChangeSetName: `kvs-inference-${clock.now()}`,
@@ -48,41 +78,73 @@ export async function createChangeSet(options: ChangeSetOptions): Promise<Change
     Parameters: [...parameters],
     Capabilities: ['CAPABILITY_IAM'],
   });
-  const { Id, StackId } = await cloudFormation.send(command, { abortSignal: signal });
-  if (Id === undefined || StackId === undefined) {
-    throw new KvsInferenceError('CHANGE_SET', 'CreateChangeSet answered without an id');
+  try {
+    // Not to be broken off: there would be a change set that nobody knows of.
+    const { Id, StackId } = await cloudFormation.send(command);
+    if (Id !== undefined && StackId !== undefined) return { id: Id, stackId: StackId };
+  } catch (error) {
+    if (errorName(error) !== 'ValidationError') throw error;
+    throw new UsageError(`${stackName}: ${errorMessage(error)}`, { cause: error });
   }
-  const changeSet = { id: Id, stackId: StackId, type, changes: [] };
-  for (;;) {
-    const { status, reason, changes } = await describe(cloudFormation, Id, signal);
-    if (status === 'CREATE_COMPLETE') return { ...changeSet, changes };
-    if (status === 'FAILED') {
-      await discardChangeSet(cloudFormation, changeSet);
-      if (NO_CHANGES.test(reason)) return changeSet;
-      throw new UsageError(`${stackName}: CloudFormation cannot do this: ${reason}`);
-    }
-    await clock.sleep(POLL_INTERVAL_MILLIS, signal);
-  }
+  throw new KvsInferenceError('CHANGE_SET', 'CreateChangeSet answered without an id');
 }
 
-async function describe(cloudFormation: StackCaller, id: string, signal: AbortSignal) {
+async function describe(cloudFormation: CloudFormationClient, id: string, signal: AbortSignal) {
   const changes: Change[] = [];
-  let NextToken: string | undefined;
-  for (;;) {
-    const command = new DescribeChangeSetCommand({ ChangeSetName: id, NextToken });
-    const page = await cloudFormation.send(command, { abortSignal: signal });
-    changes.push(...(page.Changes ?? []));
-    NextToken = page.NextToken;
-    if (NextToken === undefined) return { status: page.Status, reason: page.StatusReason ?? '', changes };
+  let status: string | undefined;
+  let reason = '';
+  const pages = paginateDescribeChangeSet(
+    { client: cloudFormation },
+    { ChangeSetName: id },
+    { abortSignal: signal },
+  );
+  for await (const { Status, StatusReason, Changes = [] } of pages) {
+    changes.push(...Changes);
+    status = Status;
+    reason = StatusReason ?? '';
   }
+  return { status, reason, changes };
 }
 
-export async function executeChangeSet(cloudFormation: StackCaller, { id }: ChangeSet): Promise<void> {
+/**
+ * What failed before anything began: the change set itself names only the kind of the validation
+ * (https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeEvents.html). For a hint only.
+ */
+async function failedValidations(
+  cloudFormation: CloudFormationClient,
+  id: string,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const reasons: string[] = [];
+  try {
+    const input = { ChangeSetName: id, Filters: { FailedEvents: true } };
+    const pages = paginateDescribeEvents({ client: cloudFormation }, input, { abortSignal: signal });
+    for await (const { OperationEvents = [] } of pages) {
+      for (const event of OperationEvents) {
+        const { LogicalResourceId = '', ValidationPath, ValidationStatusReason, HookStatusReason } = event;
+        const reason = ValidationStatusReason ?? HookStatusReason ?? event.ResourceStatusReason;
+        if (reason !== undefined) reasons.push(`${ValidationPath ?? LogicalResourceId}: ${reason}`);
+      }
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    reasons.push(`more cannot be read: ${errorName(error)}`);
+  }
+  return reasons;
+}
+
+export async function executeChangeSet(
+  cloudFormation: CloudFormationClient,
+  { id }: ChangeSet,
+): Promise<void> {
   await cloudFormation.send(new ExecuteChangeSetCommand({ ChangeSetName: id }));
 }
 
 /** Leaves things as they were: a stack that was to be created is no more than its change set. */
-export async function discardChangeSet(cloudFormation: StackCaller, changeSet: ChangeSet): Promise<void> {
+export async function discardChangeSet(
+  cloudFormation: CloudFormationClient,
+  changeSet: ChangeSet,
+): Promise<void> {
   const { id, stackId, type } = changeSet;
   if (type === 'CREATE') await cloudFormation.send(new DeleteStackCommand({ StackName: stackId }));
   else await cloudFormation.send(new DeleteChangeSetCommand({ ChangeSetName: id }));

@@ -1,7 +1,9 @@
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { CodeBuildClient } from '@aws-sdk/client-codebuild';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ECRClient } from '@aws-sdk/client-ecr';
+import { ECSClient } from '@aws-sdk/client-ecs';
 import { IAMClient } from '@aws-sdk/client-iam';
 import { KinesisVideoClient } from '@aws-sdk/client-kinesis-video';
 import { ResourceGroupsTaggingAPIClient } from '@aws-sdk/client-resource-groups-tagging-api';
@@ -31,8 +33,10 @@ export function createClients(region: string | undefined) {
     codeBuild: new CodeBuildClient(common),
     dynamoDb: new DynamoDBClient(common),
     ecr: new ECRClient(common),
+    ecs: new ECSClient(common),
     iam: new IAMClient(common),
     kinesisVideo: new KinesisVideoClient(common),
+    logs: new CloudWatchLogsClient(common),
     tagging: new ResourceGroupsTaggingAPIClient(common),
     s3: new S3Client(common),
     sageMaker: new SageMakerClient(common),

@@ -47,7 +47,7 @@ export async function buildWithCodeBuild(build: CodeBuildBuild, context: Context
     await followBuild(id, codeBuild, context);
   } catch (error) {
     // Nobody waits for it any more.
-    if (signal.aborted) await codeBuild.send(new StopBuildCommand({ id }));
+    if (signal.aborted) await codeBuild.send(new StopBuildCommand({ id })).catch(() => undefined);
     throw error;
   }
 }

@@ -1,6 +1,4 @@
-import { createInterface } from 'node:readline';
-import type { Terminal } from '../cli/leases/question.ts';
-import { isConfirmed, isInteractive } from '../cli/leases/question.ts';
+import { isConfirmed, isInteractive, readLine, type Terminal } from '../cli/leases/question.ts';
 import type { Colors } from '../cli/text-table.ts';
 import type { Clock } from '../core/clock.ts';
 import { UsageError } from '../core/errors.ts';
@@ -37,7 +35,12 @@ export async function isWanted(
   context: Context,
 ): Promise<boolean> {
   const { terminal, signal } = context;
-  if (!yes && isInteractive(terminal)) return await isConfirmed(question, terminal, signal);
+  signal.throwIfAborted();
+  if (!yes && isInteractive(terminal)) {
+    const isYes = await isConfirmed(question, terminal, signal);
+    signal.throwIfAborted();
+    return isYes;
+  }
   say(context, `${question} (${option} says yes)`);
   return false;
 }
@@ -45,18 +48,22 @@ export async function isWanted(
 /** @throws {UsageError} if there is nobody to ask */
 export function requireSomebody({ terminal }: Context): void {
   if (isInteractive(terminal)) return;
-  throw new UsageError('nothing changed: there is no terminal to confirm it on; add --yes');
+  throw new UsageError('there is no terminal to confirm it on; add --yes');
 }
 
-/** @throws {UsageError} if there is nobody to ask */
+/** @throws {UsageError} if there is nobody to ask; the reason of the signal, if that aborts */
 export async function isAgreed(
   question: string,
   yes: boolean | undefined,
   context: Context,
 ): Promise<boolean> {
+  const { terminal, signal } = context;
+  signal.throwIfAborted();
   if (yes) return true;
   requireSomebody(context);
-  return await isConfirmed(question, context.terminal, context.signal);
+  const isYes = await isConfirmed(question, terminal, signal);
+  signal.throwIfAborted();
+  return isYes;
 }
 
 /**
@@ -65,16 +72,9 @@ export async function isAgreed(
  * @throws {UsageError} if there is nobody to ask
  */
 export async function isTyped(name: string, yes: boolean | undefined, context: Context): Promise<boolean> {
-  if (yes) return true;
   const { terminal, signal } = context;
+  signal.throwIfAborted();
+  if (yes) return true;
   requireSomebody(context);
-  terminal.output.write(`Type ${name} to go on: `);
-  // As no terminal of readline's own: Ctrl-C stays a signal.
-  const lines = createInterface({ input: terminal.input, terminal: false, signal });
-  try {
-    for await (const line of lines) return line.trim() === name;
-    return false;
-  } finally {
-    lines.close();
-  }
+  return (await readLine(`Type ${name} to go on: `, terminal, signal))?.trim() === name;
 }

@@ -1,20 +1,18 @@
-import { PutParameterCommand } from '@aws-sdk/client-ssm';
 import { EXIT_FAILED, EXIT_OK, type ExitCode } from '../cli/exit-code.ts';
 import { textTable } from '../cli/text-table.ts';
 import { errorMessage, errorName, UsageError } from '../core/errors.ts';
 import { type Account, findAccount } from './account.ts';
-import { applyChangeSet, removeStack, sayChanges } from './apply.ts';
-import { type ChangeSet, createChangeSet, discardChangeSet } from './change-set.ts';
 import { checkAll } from './checks/checks.ts';
 import { findingsText } from './checks/finding.ts';
 import { type Clients, createClients } from './clients.ts';
 import type { Engine } from './container-engine.ts';
-import { type Context, isAgreed, isWanted, requireSomebody, say } from './context.ts';
+import { type Context, isWanted, requireSomebody, say } from './context.ts';
 import type { DifferenceRow } from './difference.ts';
-import { withoutForeign } from './foreign-parameter.ts';
-import { ensureImage, imageStackName } from './image.ts';
-import { changeSetParameters, type ParameterValues, valueProblems } from './parameters.ts';
+import { endpointArn } from './endpoint-arn.ts';
+import { ensureImage, givenBefore, imageOutputs } from './image.ts';
+import { type ParameterValues, valueProblems } from './parameters.ts';
 import { makePlan, type Plan } from './plan.ts';
+import { rollOut } from './roll-out.ts';
 import { describeStack, outputsOf } from './stacks.ts';
 import { quickCreateLink, summaryLines, uploadTemplate } from './summary.ts';
 import type { TemplateFile } from './template.ts';
@@ -25,7 +23,6 @@ export interface DeployOptions {
   readonly stackName?: string;
   readonly region?: string;
   readonly engine?: Engine | 'codebuild';
-  readonly templateBucket?: string;
   readonly yes?: boolean;
   readonly dryRun?: boolean;
   readonly force?: boolean;
@@ -69,31 +66,51 @@ class Deployment {
   async run(): Promise<ExitCode> {
     const { signal } = this.#context;
     const account = await findAccount(this.#clients, signal);
-    const { given, stackName, replaceConfig, dryRun } = this.#options;
-    const plan = await makePlan({
-      file: this.#file,
-      given,
-      stackName,
-      replaceConfig,
-      ...this.#clients,
-      signal,
-    });
+    const plan = await this.#plan();
     say(this.#context, `${account.arn}, ${account.region}`);
     this.#sayDifference(plan);
-    const isRight = await this.#check(plan, account);
-    if (dryRun) {
+    const existing = await this.#existingImage(plan);
+    const isRight = await this.#check(plan, existing, account);
+    if (this.#options.dryRun) {
       say(this.#context, 'dry run: nothing changed');
       return isRight ? EXIT_OK : EXIT_FAILED;
     }
     if (!isRight && !this.#options.force) {
-      say(this.#context, 'nothing changed: mend the problems first, or deploy all the same with --force');
+      say(this.#context, 'not deployed: mend the problems first, or deploy all the same with --force');
       return EXIT_FAILED;
     }
     if (!this.#options.yes) requireSomebody(this.#context);
     if (!(await this.#mayAdopt(plan))) return EXIT_FAILED;
-    const image = plan.changed['DockerImageRepository'] ?? (await this.#image(plan));
-    if (image === null) return this.#nothingChanged();
-    return await this.#put({ ...plan, changed: { ...plan.changed, DockerImageRepository: image } }, account);
+    const image = existing ?? (await this.#image(plan));
+    if (image === null) return this.#notDeployed();
+    const changed = { ...plan.changed, DockerImageRepository: image };
+    const values = { ...plan.values, DockerImageRepository: image };
+    return await this.#put({ ...plan, changed, values }, account);
+  }
+
+  async #plan(): Promise<Plan> {
+    const { given, stackName, replaceConfig } = this.#options;
+    const { signal } = this.#context;
+    const clients = this.#clients;
+    const plan = await makePlan({ file: this.#file, given, stackName, replaceConfig, ...clients, signal });
+    const arn = await endpointArn(given, plan.values, clients.sageMaker, signal);
+    return { ...plan, values: { ...plan.values, ...arn }, changed: { ...plan.changed, ...arn } };
+  }
+
+  /** @returns null: one is to be built */
+  async #existingImage({ previous, appName }: Plan): Promise<string | null> {
+    const { given, engine } = this.#options;
+    const image = given['DockerImageRepository'];
+    if (image !== undefined || engine !== undefined) return image ?? null;
+    const { cloudFormation } = this.#clients;
+    const kept = await givenBefore(previous, appName, cloudFormation, this.#context.signal);
+    if (kept !== null) {
+      say(
+        this.#context,
+        `image ${kept} is kept, as it was given and not built: --engine builds one in its place`,
+      );
+    }
+    return kept;
   }
 
   #sayDifference({ appName, tuning, foreign, state }: Plan): void {
@@ -112,9 +129,8 @@ class Deployment {
   }
 
   /** @returns whether nothing is in the way */
-  async #check(plan: Plan, account: Account): Promise<boolean> {
+  async #check(plan: Plan, image: string | null, account: Account): Promise<boolean> {
     const { colors, signal } = this.#context;
-    const image = this.#options.given['DockerImageRepository'];
     const mayCreateRole = () => this.#mayCreateRole();
     const findings = await checkAll(plan, {
       ...account,
@@ -143,7 +159,7 @@ class Deployment {
     );
     const question = 'Take its keys over, and put the parameter of the stack in its place?';
     if (await isWanted(question, '--adopt', this.#options.yes, this.#context)) return true;
-    say(this.#context, 'nothing changed: choose another --app-name, or --adopt');
+    say(this.#context, 'not deployed: choose another --app-name, or --adopt');
     return false;
   }
 
@@ -155,58 +171,11 @@ class Deployment {
   }
 
   async #put(plan: Plan, account: Account): Promise<ExitCode> {
-    const { cloudFormation, ssm } = this.#clients;
-    const { appName, stackName, state, stack } = plan;
-    if (state === 'failed') {
-      const question = `Stack ${stackName} is ${stack?.StackStatus}, and has to be deleted first. Delete it?`;
-      if (!(await isAgreed(question, this.#options.yes, this.#context))) return this.#nothingChanged();
-      await removeStack({ cloudFormation, stackName, stackId: stack?.StackId ?? stackName }, this.#context);
-    }
-    if (plan.lost !== null) await this.#putBack(appName, plan.lost);
-    const isDone = await withoutForeign(plan, ssm, () => this.#change(plan), this.#context);
-    if (!isDone) return this.#nothingChanged();
-    if (plan.isLeftAlone) await this.#overwrite(plan);
+    const { yes } = this.#options;
+    const options = { file: this.#file, clients: this.#clients, region: account.region, yes };
+    if (!(await rollOut(plan, options, this.#context))) return this.#notDeployed();
     await this.#printSummary(plan, account);
     return EXIT_OK;
-  }
-
-  /** @returns whether the stack is as it should be; false: it is not wanted */
-  async #change(plan: Plan): Promise<boolean> {
-    const { clock, signal } = this.#context;
-    const { cloudFormation } = this.#clients;
-    const { stackName, previous, changed } = plan;
-    const changeSet: ChangeSet = await createChangeSet({
-      cloudFormation,
-      stackName,
-      templateBody: this.#file.body,
-      parameters: changeSetParameters(this.#file.template, changed, previous),
-      type: plan.state === 'usable' ? 'UPDATE' : 'CREATE',
-      clock,
-      signal,
-    });
-    if (changeSet.changes.length === 0) {
-      say(this.#context, `stack ${stackName}: no changes`);
-      return true;
-    }
-    sayChanges(changeSet, this.#context);
-    const isGo = await isAgreed(`Deploy this as stack ${stackName}?`, this.#options.yes, this.#context);
-    if (!isGo) {
-      await discardChangeSet(cloudFormation, changeSet);
-      return false;
-    }
-    await applyChangeSet(changeSet, { cloudFormation, stackName, stackId: changeSet.stackId }, this.#context);
-    return true;
-  }
-
-  /** CloudFormation cannot change what is gone. */
-  async #putBack(Name: string, Value: string): Promise<void> {
-    await this.#clients.ssm.send(new PutParameterCommand({ Name, Value, Type: 'String' }));
-    say(this.#context, `the SSM parameter ${Name} was deleted: put back`);
-  }
-
-  async #overwrite({ appName: Name, tuning: { next: Value } }: Plan): Promise<void> {
-    await this.#clients.ssm.send(new PutParameterCommand({ Name, Value, Overwrite: true }));
-    say(this.#context, `configuration in ${Name} replaced`);
   }
 
   async #printSummary(plan: Plan, { region }: Account): Promise<void> {
@@ -225,18 +194,15 @@ class Deployment {
     for (const line of lines) print(line);
   }
 
-  /** The template has to be in a bucket for it: one that is named, or that of the image's stack. */
-  async #quickCreateLink({ appName, stackName, values, changed }: Plan, region: string) {
+  /** The template has to be in a bucket for it: that of the image's stack. */
+  async #quickCreateLink({ appName, stackName, values }: Plan, region: string) {
     const { signal } = this.#context;
     const { cloudFormation, s3 } = this.#clients;
-    const bucket =
-      this.#options.templateBucket ??
-      outputsOf(await describeStack(cloudFormation, imageStackName(appName), signal))['Bucket'];
+    const { Bucket: bucket } = await imageOutputs(appName, cloudFormation, signal);
     if (bucket === undefined) return null;
     try {
       const templateUrl = await uploadTemplate(s3, { bucket, region, file: this.#file, signal });
-      const all = { ...values, ...changed };
-      return quickCreateLink(this.#file.template, all, { region, templateUrl, stackName });
+      return quickCreateLink(this.#file.template, values, { region, templateUrl, stackName });
     } catch (error) {
       // The stack is there all the same.
       say(
@@ -247,8 +213,8 @@ class Deployment {
     }
   }
 
-  #nothingChanged(): ExitCode {
-    say(this.#context, 'nothing changed');
+  #notDeployed(): ExitCode {
+    say(this.#context, 'not deployed');
     return EXIT_FAILED;
   }
 }

@@ -2,18 +2,21 @@ import { DeleteTableCommand } from '@aws-sdk/client-dynamodb';
 import { DeleteObjectsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { EXIT_FAILED, EXIT_OK, type ExitCode } from '../cli/exit-code.ts';
 import { textTable } from '../cli/text-table.ts';
-import { UsageError } from '../core/errors.ts';
+import { errorName, KvsInferenceError, UsageError } from '../core/errors.ts';
 import { findAccount } from './account.ts';
 import { removeStack } from './apply.ts';
 import { type Clients, createClients } from './clients.ts';
 import { type Context, isTyped, say } from './context.ts';
-import { imageStackName, isImageStack } from './image.ts';
+import { IMAGE_PARAMETER, imageStackName } from './image.ts';
 import type { ParameterValues } from './parameters.ts';
 import { stackNameOf } from './plan.ts';
 import {
   describeStack,
+  isOurs,
   parametersOf,
+  regionOf,
   requireDeployable,
+  requireOurs,
   type StackResource,
   stackResources,
   stackState,
@@ -34,6 +37,7 @@ export interface DestroyOptions {
 interface Victim {
   readonly stackName: string;
   readonly stackId: string;
+  readonly parameters: ParameterValues;
   readonly goes: readonly StackResource[];
   readonly stays: readonly StackResource[];
 }
@@ -55,18 +59,20 @@ async function destroyWith(clients: Clients, options: DestroyOptions, context: C
   const { appName, withImage, withLeases, dryRun } = options;
   const account = await findAccount(clients, context.signal);
   const stackName = options.stackName ?? stackNameOf(appName);
-  const application = await findVictim(stackName, ({ AppName }) => AppName === appName, clients, context);
-  const image = await findVictim(imageStackName(appName), isImageStack, clients, context);
-  if (application === null && (image === null || !withImage)) {
+  const application = await findVictim(stackName, appName, undefined, clients, context);
+  const imageStack = imageStackName(appName);
+  const image = withImage ? await findVictim(imageStack, appName, IMAGE_PARAMETER, clients, context) : null;
+  if (application === null && image === null) {
     throw new UsageError(`there is no stack ${stackName} in ${account.region} of account ${account.account}`);
   }
   const tables = (application?.stays ?? []).filter(({ type }) => type === TABLE);
-  const victims = [application, withImage ? image : null].filter((victim) => victim !== null);
+  const victims = [application, image].filter((victim) => victim !== null);
   const goes = [...victims.flatMap((victim) => victim.goes), ...(withLeases ? tables : [])];
   const stays = victims.flatMap((victim) => victim.stays).filter((resource) => !goes.includes(resource));
   const commands = [
     ...stays.map((resource) => remainderLine(resource, account.region)),
-    ...(image === null || withImage ? [] : [imageLine(image)]),
+    ...(!withImage && (await hasImageStack(appName, clients, context)) ? [imageLine(imageStack)] : []),
+    ...(application === null ? [] : outsideLines(application.parameters)),
   ];
 
   say(context, `${account.arn}, ${account.region}`, 'to be deleted for good:');
@@ -78,43 +84,54 @@ async function destroyWith(clients: Clients, options: DestroyOptions, context: C
     return EXIT_OK;
   }
   if (!(await isTyped(appName, options.yes, context))) {
-    say(context, 'nothing changed');
+    say(context, 'nothing deleted');
     return EXIT_FAILED;
   }
 
-  const { cloudFormation, dynamoDb, s3 } = clients;
+  const { cloudFormation, s3 } = clients;
   for (const victim of victims) {
-    for (const { type, physicalId } of victim.goes) if (type === BUCKET) await emptyBucket(physicalId, s3);
+    for (const { type, physicalId } of victim.goes) {
+      if (type === BUCKET) await emptyBucket(physicalId, s3, context.signal);
+    }
     await removeStack({ cloudFormation, ...victim }, context);
   }
-  for (const { physicalId } of withLeases ? tables : []) {
-    await dynamoDb.send(new DeleteTableCommand({ TableName: physicalId }));
-    say(context, `deleted the table ${physicalId}`);
-  }
+  if (withLeases) for (const { physicalId } of tables) await deleteTable(physicalId, clients, context);
   context.print(`deleted: ${victims.map((victim) => victim.stackName).join(', ')}`);
-  if (commands.length > 0) context.print('what stays, and what deletes it:');
+  if (commands.length > 0) context.print('what stays:');
   for (const command of commands) context.print(command);
   return EXIT_OK;
 }
 
 /**
- * @param isOurs told by the stack's parameters, as the name may be that of anything
+ * @param parameter that only the stack's template has, if there is one
  * @returns null if there is no such stack
- * @throws {UsageError} if it is not ours
+ * @throws {UsageError} if it is not ours, or must not be deleted
  */
 async function findVictim(
   stackName: string,
-  isOurs: (parameters: ParameterValues) => boolean,
+  appName: string,
+  parameter: string | undefined,
   { cloudFormation }: Clients,
   { signal }: Context,
 ): Promise<Victim | null> {
   const stack = await describeStack(cloudFormation, stackName, signal);
-  if (stack === null || stackState(stack) === 'none') return null;
-  if (!isOurs(parametersOf(stack))) {
-    throw new UsageError(`stack ${stackName} is not of this application: nothing deleted`);
+  if (stack === null) return null;
+  const { StackId: stackId = '', StackStatus, EnableTerminationProtection } = stack;
+  const suffix = `--stack-name ${stackName} --region ${regionOf(stackId)}`;
+  if (stackState(stack) === 'none') {
+    // It may be anybody's: neither its description nor its parameters are there yet.
+    throw new UsageError(
+      `stack ${stackName} is ${StackStatus}: nothing is made yet but a change set; to delete that: aws cloudformation delete-stack ${suffix}`,
+    );
   }
+  requireOurs(stack, appName, 'nothing deleted', parameter);
   // A stuck one can be deleted.
   if (stackState(stack) === 'busy') requireDeployable(stack);
+  if (EnableTerminationProtection === true) {
+    throw new UsageError(
+      `stack ${stackName} is protected, so nothing is deleted; to allow it: aws cloudformation update-termination-protection --no-enable-termination-protection ${suffix}`,
+    );
+  }
   const [template, resources] = await Promise.all([
     templateOf(cloudFormation, stackName, signal),
     stackResources(cloudFormation, stackName, signal),
@@ -123,19 +140,54 @@ async function findVictim(
     template.Resources[logicalId]?.DeletionPolicy?.startsWith('Retain') === true;
   return {
     stackName,
-    stackId: stack.StackId ?? stackName,
+    stackId,
+    parameters: parametersOf(stack),
     goes: resources.filter((resource) => !isKept(resource)),
     stays: resources.filter(isKept),
   };
 }
 
-/** CloudFormation deletes no bucket that has something in it. */
-async function emptyBucket(bucket: string, s3: Clients['s3']): Promise<void> {
-  for (;;) {
-    const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: bucket }));
-    if (Contents.length === 0) return;
-    const Objects = Contents.map(({ Key }) => ({ Key }));
-    await s3.send(new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: true } }));
+/** For a hint only: what else has its name is in nobody's way. */
+async function hasImageStack(appName: string, { cloudFormation }: Clients, { signal }: Context) {
+  const stack = await describeStack(cloudFormation, imageStackName(appName), signal);
+  return stack !== null && isOurs(stack, appName, IMAGE_PARAMETER);
+}
+
+/**
+ * CloudFormation deletes no bucket that has something in it.
+ *
+ * @throws {KvsInferenceError} BUCKET if something cannot be deleted
+ */
+async function emptyBucket(Bucket: string, s3: Clients['s3'], signal: AbortSignal): Promise<void> {
+  try {
+    for (;;) {
+      const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket }), { abortSignal: signal });
+      if (Contents.length === 0) return;
+      const Objects = Contents.map(({ Key }) => ({ Key }));
+      const command = new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } });
+      const { Errors = [] } = await s3.send(command, { abortSignal: signal });
+      const [first] = Errors;
+      if (first === undefined) continue;
+      const { Key, Code, Message } = first;
+      throw new KvsInferenceError(
+        'BUCKET',
+        `bucket ${Bucket}: ${Errors.length} objects cannot be deleted, such as ${Key}: ${Code}: ${Message}`,
+      );
+    }
+  } catch (error) {
+    if (errorName(error) !== 'NoSuchBucket') throw error;
+  }
+}
+
+/** Somebody may have deleted it already. */
+async function deleteTable(TableName: string, { dynamoDb }: Clients, context: Context): Promise<void> {
+  const { signal } = context;
+  try {
+    await dynamoDb.send(new DeleteTableCommand({ TableName }), { abortSignal: signal });
+    say(context, `deleted the table ${TableName}`);
+  } catch (error) {
+    if (errorName(error) !== 'ResourceNotFoundException') throw error;
+    say(context, `the table ${TableName} was deleted already`);
   }
 }
 
@@ -152,6 +204,16 @@ function remainderLine({ type, logicalId, physicalId }: StackResource, region: s
   return `  ${logicalId}: ${command}`;
 }
 
-function imageLine({ stackName }: Victim): string {
+function imageLine(stackName: string): string {
   return `  the image in the stack ${stackName}: npm run destroy with --with-image`;
+}
+
+/** What the stack has used and not made: it costs as before. Pure. */
+function outsideLines({ SageMakerEndpoint, StreamNames, TagFilters, ResultBucket }: ParameterValues) {
+  return [
+    ...(SageMakerEndpoint ? [`  endpoint ${SageMakerEndpoint}: its instances cost, by the hour`] : []),
+    ...(StreamNames ? [`  video streams ${StreamNames}: what they take in and store costs`] : []),
+    ...(TagFilters ? [`  video streams with the tags ${TagFilters}: the same`] : []),
+    ...(ResultBucket ? [`  bucket ${ResultBucket}: what it stores costs`] : []),
+  ];
 }

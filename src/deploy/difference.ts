@@ -41,6 +41,9 @@ export interface DifferenceRow {
   readonly what: string;
 }
 
+/** For messages. */
+const LIVE = 'the live configuration (--replace-config replaces it)';
+
 /** What the stack alone decides: taken over from no other one. */
 const KEYS_OF_THE_STACK = new Set(['kdsStreamName', 'leaseTable', 'createLeaseTable', 'stopTimeoutInMilli']);
 
@@ -52,7 +55,7 @@ const KEYS_OF_THE_STACK = new Set(['kdsStreamName', 'leaseTable', 'createLeaseTa
  */
 export function keepTuned(input: TuningInput): Tuning {
   const { given, live, before, render, replace } = input;
-  const liveKeys = live === null || replace ? {} : parseConfiguration(live, 'the live configuration');
+  const liveKeys = live === null || replace ? {} : parseConfiguration(live, LIVE);
   const beforeKeys = before === null ? null : parseConfiguration(before, "the stack's configuration");
   const tuned = Object.fromEntries(
     Object.entries(liveKeys).filter(([key, value]) =>
@@ -65,6 +68,10 @@ export function keepTuned(input: TuningInput): Tuning {
   if (given['MoreConfiguration'] === undefined) for (const key of givenKeys) delete more[key];
   else for (const key of Object.keys(more)) givenKeys.add(key);
 
+  // What has been taken out of the live configuration does not come back.
+  const isTakenOut = (key: string) =>
+    live !== null && !replace && beforeKeys !== null && key in beforeKeys && !(key in liveKeys);
+  for (const key of Object.keys(more)) if (isTakenOut(key) && !givenKeys.has(key)) delete more[key];
   for (const [key, value] of Object.entries(tuned)) {
     if (givenKeys.has(key)) continue;
     const parameter = parameterFor(key, value, { ...input, values });
@@ -110,11 +117,11 @@ function parameterText(value: unknown): string | null {
 
 function rows({ live, before, given, replace }: TuningInput, next: string): DifferenceRow[] {
   if (live === null) return [];
-  const liveKeys = replace ? lenient(live) : parseConfiguration(live, 'the live configuration');
+  const liveKeys = replace ? lenient(live) : parseConfiguration(live, LIVE);
   const nextKeys = parseConfiguration(next, 'the new configuration');
   const beforeKeys = before === null ? null : lenient(before);
   const options = new Map(Object.keys(given).map((name) => [keyOf(name), `--${optionName(name)}`]));
-  const keys = new Set([...Object.keys(liveKeys), ...Object.keys(nextKeys)]);
+  const keys = new Set([liveKeys, nextKeys, beforeKeys ?? {}].flatMap((each) => Object.keys(each)));
   return [...keys].flatMap((key) => {
     const [now, then] = [liveKeys[key], nextKeys[key]];
     const isTuned = beforeKeys !== null && !isDeepStrictEqual(beforeKeys[key], now);

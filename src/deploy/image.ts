@@ -1,3 +1,4 @@
+import type { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { DescribeImagesCommand, type ECRClient } from '@aws-sdk/client-ecr';
 import { errorName, KvsInferenceError, UsageError } from '../core/errors.ts';
 import { applyChangeSet, removeStack } from './apply.ts';
@@ -10,7 +11,15 @@ import { type Context, isAgreed, say } from './context.ts';
 import { changeSetParameters, type ParameterValues } from './parameters.ts';
 import { stackNameOf } from './plan.ts';
 import { readSources } from './sources.ts';
-import { describeStack, outputsOf, parametersOf, requireDeployable, stackState } from './stacks.ts';
+import {
+  describeStack,
+  isOurs,
+  outputsOf,
+  parametersOf,
+  requireDeployable,
+  requireOurs,
+  stackState,
+} from './stacks.ts';
 import { readTemplateFile } from './template.ts';
 
 export interface ImageOptions {
@@ -33,9 +42,31 @@ export function imageStackName(appName: string): string {
   return `${stackNameOf(appName)}-image`;
 }
 
-/** Told by its parameters, as its name may be that of anything. */
-export function isImageStack(parameters: ParameterValues): boolean {
-  return parameters['UseCodeBuild'] !== undefined;
+/** The parameter that only its template has. */
+export const IMAGE_PARAMETER = 'UseCodeBuild';
+
+/** Of the stack that keeps the image; none if it is not there, or another one's. */
+export async function imageOutputs(
+  appName: string,
+  cloudFormation: CloudFormationClient,
+  signal: AbortSignal,
+): Promise<Readonly<Record<string, string>>> {
+  const stack = await describeStack(cloudFormation, imageStackName(appName), signal);
+  return stack !== null && isOurs(stack, appName, IMAGE_PARAMETER) ? outputsOf(stack) : {};
+}
+
+/** The image that the stack has, if it was given and not built; null: it may be replaced by what is built. */
+export async function givenBefore(
+  previous: ParameterValues,
+  appName: string,
+  cloudFormation: CloudFormationClient,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const image = previous['DockerImageRepository'];
+  if (image === undefined) return null;
+  const { RepositoryUri } = await imageOutputs(appName, cloudFormation, signal);
+  const [repository] = image.split(/[:@]/);
+  return repository === RepositoryUri ? null : image;
 }
 
 /**
@@ -52,8 +83,7 @@ export async function ensureImage(options: ImageOptions, context: Context): Prom
   const sources = readSources(root);
   const tag = `${sources.version}-${suffix}-${sources.digest}`;
   const stackName = imageStackName(appName);
-  const before = outputsOf(await describeStack(clients.cloudFormation, stackName, signal));
-  const existing = before['RepositoryUri'];
+  const { RepositoryUri: existing } = await imageOutputs(appName, clients.cloudFormation, signal);
   if (existing !== undefined && (await hasImage(clients.ecr, `${existing}:${tag}`, signal)) === true) {
     say(context, `image ${existing}:${tag} is there already`);
     return `${existing}:${tag}`;
@@ -65,6 +95,7 @@ export async function ensureImage(options: ImageOptions, context: Context): Prom
   const question = `Build the image ${tag} with ${builder}, and push it to ${place}?`;
   if (!(await isAgreed(question, yes, context))) return null;
   const changes = {
+    AppName: appName,
     CpuArchitecture: cpuArchitecture,
     ...(engine === null ? { UseCodeBuild: 'true' } : {}),
   };
@@ -92,15 +123,15 @@ async function chooseEngine({ engine }: ImageOptions, context: Context): Promise
 async function ensureStack(
   stackName: string,
   changes: ParameterValues,
-  { clients: { cloudFormation } }: ImageOptions,
+  { appName, clients: { cloudFormation } }: ImageOptions,
   context: Context,
 ): Promise<Readonly<Record<string, string>>> {
   const { clock, root, signal } = context;
   const file = readTemplateFile(`${root}cloudformation/image.yaml`);
   const stack = await describeStack(cloudFormation, stackName, signal);
   const state = stackState(stack);
-  if (state !== 'none' && !isImageStack(parametersOf(stack))) {
-    throw new UsageError(`stack ${stackName}, which is to have the image, is something else: give --image`);
+  if (stack !== null && state !== 'none') {
+    requireOurs(stack, appName, 'the image needs a stack of this name, so give --image', IMAGE_PARAMETER);
   }
   requireDeployable(stack);
   if (state === 'failed') {
@@ -116,7 +147,8 @@ async function ensureStack(
     clock,
     signal,
   });
-  if (changeSet.changes.length > 0) {
+  if (changeSet !== null) {
+    signal.throwIfAborted();
     say(context, `${isUpdate ? 'updating' : 'creating'} the stack ${stackName}`);
     const { stackId } = changeSet;
     await applyChangeSet(changeSet, { cloudFormation, stackName, stackId }, context);

@@ -25,7 +25,9 @@ export function evaluate(value: unknown, scope: Scope): unknown {
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value);
   const [name, operand] = entries[0] ?? [];
-  if (entries.length === 1 && name !== undefined && isFunction(name)) return call(name, operand, scope);
+  if (entries.length === 1 && name !== undefined && isFunction(name, operand)) {
+    return call(name, operand, scope);
+  }
   return Object.fromEntries(
     entries
       .map(([key, item]) => [key, evaluate(item, scope)] as const)
@@ -33,21 +35,22 @@ export function evaluate(value: unknown, scope: Scope): unknown {
   );
 }
 
-function isFunction(name: string): boolean {
-  return name === 'Ref' || name === 'Condition' || name.startsWith('Fn::');
+/** Statements of policies have a key `Condition`, too, but with an object. */
+function isFunction(name: string, operand: unknown): boolean {
+  return name === 'Ref' || name.startsWith('Fn::') || (name === 'Condition' && typeof operand === 'string');
 }
 
 function call(name: string, operand: unknown, scope: Scope): unknown {
   const operands = () => (Array.isArray(operand) ? operand : [operand]);
   const all = () => operands().map((item) => evaluate(item, scope));
-  const truths = () => operands().map((item) => evaluate(item, scope) === true);
+  const texts = () => all().map(text);
   switch (name) {
     case 'Ref':
       return reference(String(operand), scope);
     case 'Condition':
       return condition(String(operand), scope);
     case 'Fn::GetAtt': {
-      const [logicalId, attribute] = all().map(String) as [string, string];
+      const [logicalId, attribute] = texts() as [string, string];
       return scope.getAtt?.(logicalId, attribute) ?? fail(`nothing is known of ${logicalId}.${attribute}`);
     }
     case 'Fn::If': {
@@ -55,30 +58,30 @@ function call(name: string, operand: unknown, scope: Scope): unknown {
       return evaluate(condition(condition_, scope) ? then : otherwise, scope);
     }
     case 'Fn::Equals': {
-      const [one, other] = all();
-      return String(one) === String(other);
+      const [one, other] = texts();
+      return one === other;
     }
     case 'Fn::And':
-      return truths().every(Boolean);
+      return several(operands(), name).every((item) => truth(item, scope));
     case 'Fn::Or':
-      return truths().some(Boolean);
+      return several(operands(), name).some((item) => truth(item, scope));
     case 'Fn::Not':
-      return !truths()[0];
+      return !truth(operands()[0], scope);
     case 'Fn::Contains': {
-      const [list, item] = all() as [unknown[], unknown];
-      return list.map(String).includes(String(item));
+      const [items, item] = all();
+      return list(items).map(text).includes(text(item));
     }
     case 'Fn::Join': {
-      const [separator, parts] = all() as [string, unknown[]];
-      return parts.map(String).join(separator);
+      const [separator, parts] = all();
+      return list(parts).map(text).join(text(separator));
     }
     case 'Fn::Split': {
-      const [separator, text] = all() as [string, unknown];
-      return String(text).split(separator);
+      const [separator, whole] = texts() as [string, string];
+      return whole.split(separator);
     }
     case 'Fn::Select': {
-      const [index, list] = all() as [unknown, unknown[]];
-      return list[Number(index)] ?? fail(`Fn::Select: the list has no item ${String(index)}`);
+      const [index, items] = all();
+      return list(items)[Number(index)] ?? fail(`Fn::Select: the list has no item ${String(index)}`);
     }
     case 'Fn::Sub':
       return substitute(operand, scope);
@@ -96,19 +99,39 @@ function condition(name: string, scope: Scope): boolean {
   if (scope.conditions === undefined || !Object.hasOwn(scope.conditions, name)) {
     return fail(`there is no condition ${name}`);
   }
-  return evaluate(scope.conditions[name], scope) === true;
+  return truth(scope.conditions[name], scope);
+}
+
+function truth(value: unknown, scope: Scope): boolean {
+  const result = evaluate(value, scope);
+  return typeof result === 'boolean' ? result : fail(`${JSON.stringify(value)} is no condition`);
+}
+
+/** CloudFormation's limits of `Fn::And` and `Fn::Or`. */
+function several(operands: readonly unknown[], name: string): readonly unknown[] {
+  const isAllowed = operands.length >= 2 && operands.length <= 10;
+  return isAllowed ? operands : fail(`${name} takes 2 to 10 conditions, not ${operands.length}`);
+}
+
+function text(value: unknown): string {
+  const isText = ['string', 'number', 'boolean'].includes(typeof value);
+  return isText ? String(value) : fail(`${JSON.stringify(value)} is no text`);
+}
+
+function list(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : fail(`${JSON.stringify(value)} is no list`);
 }
 
 /** `${!Literal}` stays as `${Literal}`. */
 function substitute(operand: unknown, scope: Scope): string {
-  const [text, variables = {}] = Array.isArray(operand) ? operand : [operand];
-  return String(text).replaceAll(/\$\{([^}]*)\}/g, (_match, inner: string) => {
+  const [template, variables = {}] = Array.isArray(operand) ? operand : [operand];
+  return text(template).replaceAll(/\$\{([^}]*)\}/g, (_match, inner: string) => {
     const name = inner.trim();
     if (name.startsWith('!')) return `\${${name.slice(1)}}`;
-    if (Object.hasOwn(variables, name)) return String(evaluate(variables[name], scope));
+    if (Object.hasOwn(variables, name)) return text(evaluate(variables[name], scope));
     const [logicalId = '', ...attribute] = name.split('.');
     const isAttribute = attribute.length > 0;
-    return String(
+    return text(
       isAttribute ? call('Fn::GetAtt', [logicalId, attribute.join('.')], scope) : reference(name, scope),
     );
   });

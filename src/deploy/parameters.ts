@@ -14,13 +14,10 @@ const OPTION_NAMES: Readonly<Record<string, string>> = {
   DockerImageRepository: 'image',
 };
 
-export function optionName(parameterName: string): string {
-  return OPTION_NAMES[parameterName] ?? fullOptionName(parameterName);
-}
-
 /** `StreamNames` → `stream-names` */
-export function fullOptionName(parameterName: string): string {
-  return parameterName.replaceAll(/(?<=[a-z0-9])[A-Z]/g, (capital) => `-${capital}`).toLowerCase();
+export function optionName(parameterName: string): string {
+  const words = parameterName.replaceAll(/(?<=[a-z0-9])[A-Z]/g, (capital) => `-${capital}`);
+  return OPTION_NAMES[parameterName] ?? words.toLowerCase();
 }
 
 /** `StreamNames` → `streamNames`: the key of the configuration that the parameter decides, if there is one. */
@@ -28,21 +25,29 @@ export function keyOf(parameterName: string): string {
   return `${parameterName.charAt(0).toLowerCase()}${parameterName.slice(1)}`;
 }
 
-/** What is wrong with the values by themselves, a line for each; CloudFormation would say the same, later. Pure. */
+/** What is wrong with the values, a line for each; CloudFormation would say the same, later. Pure. */
 export function valueProblems(template: Template, values: ParameterValues): string[] {
-  return Object.entries(values).flatMap(([name, value]) => {
+  const problems = Object.entries(values).flatMap(([name, value]) => {
     const parameter = template.Parameters[name];
     const problem =
       parameter === undefined ? 'the template has no such parameter' : valueProblem(parameter, value);
     return problem === null ? [] : [`--${optionName(name)} ${JSON.stringify(shorten(value))}: ${problem}`];
   });
+  return [...problems, ...scalingProblems(values)];
+}
+
+/** A template's rule cannot compare numbers. */
+function scalingProblems({ MinWorkers, MaxWorkers }: ParameterValues): string[] {
+  if (MinWorkers === undefined || MaxWorkers === undefined) return [];
+  if (Number(MinWorkers) <= Number(MaxWorkers)) return [];
+  return [`--min-workers ${MinWorkers} is more than --max-workers ${MaxWorkers}`];
 }
 
 export function valueProblem(parameter: TemplateParameter, value: string): string | null {
   const { AllowedValues, AllowedPattern, ConstraintDescription } = parameter;
   const bytes = Buffer.byteLength(value);
   if (bytes > MAX_VALUE_BYTES) {
-    return `${bytes} bytes, and CloudFormation takes ${MAX_VALUE_BYTES}; many streams are better named by tag filters`;
+    return `${bytes} bytes, and CloudFormation takes ${MAX_VALUE_BYTES}; many streams are better chosen by tag filters`;
   }
   if (AllowedValues !== undefined && !AllowedValues.map(String).includes(value)) {
     return `expected one of ${AllowedValues.map((allowed) => (allowed === '' ? '""' : allowed)).join(', ')}`;
@@ -94,11 +99,12 @@ export function ruleProblems(template: Template, values: ParameterValues): strin
   );
   if (missing.length > 0) return missing;
   const scope = { ref: (name: string) => values[name], conditions: template.Conditions ?? {} };
-  return Object.values(template.Rules ?? {})
+  const broken = Object.values(template.Rules ?? {})
     .filter(({ RuleCondition = true }) => evaluate(RuleCondition, scope) === true)
     .flatMap(({ Assertions }) => Assertions)
     .filter(({ Assert }) => evaluate(Assert, scope) !== true)
     .map(({ AssertDescription = 'a rule of the template does not hold' }) => AssertDescription);
+  return [...broken, ...scalingProblems(values)];
 }
 
 /** As CreateChangeSet takes them: what neither changes nor has a default is told to stay. Pure. */

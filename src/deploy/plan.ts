@@ -1,8 +1,12 @@
-import type { Stack } from '@aws-sdk/client-cloudformation';
-import { GetParameterCommand, type Parameter, type SSMClient } from '@aws-sdk/client-ssm';
+import {
+  type CloudFormationClient,
+  DescribeStackResourcesCommand,
+  type Stack,
+} from '@aws-sdk/client-cloudformation';
+import type { Parameter, SSMClient } from '@aws-sdk/client-ssm';
 import { configError, parseConfig } from '../config/parse.ts';
 import type { Config } from '../config/resolve.ts';
-import { errorName, UsageError } from '../core/errors.ts';
+import { errorMessage, errorName, UsageError } from '../core/errors.ts';
 import {
   CONFIGURATION_RESOURCE,
   expectedPhysicalIds,
@@ -10,12 +14,14 @@ import {
   renderConfiguration,
 } from './configuration.ts';
 import { keepTuned, type Tuning } from './difference.ts';
-import { effectiveValues, type ParameterValues, ruleProblems } from './parameters.ts';
+import { readParameter } from './live-parameter.ts';
+import { effectiveValues, type ParameterValues, ruleProblems, valueProblems } from './parameters.ts';
 import {
   describeStack,
   parametersOf,
   requireDeployable,
-  type StackCaller,
+  requireOurs,
+  type StackResource,
   type StackState,
   stackResources,
   stackState,
@@ -28,7 +34,7 @@ export interface PlanOptions {
   readonly given: ParameterValues;
   readonly stackName: string | undefined;
   readonly replaceConfig: boolean | undefined;
-  readonly cloudFormation: StackCaller;
+  readonly cloudFormation: CloudFormationClient;
   readonly ssm: Pick<SSMClient, 'send'>;
   readonly signal: AbortSignal;
 }
@@ -47,8 +53,12 @@ export interface Plan {
   readonly changed: ParameterValues;
   readonly tuning: Tuning;
   readonly config: Config;
-  /** The SSM parameter of this name that is not the stack's. */
-  readonly foreign: Parameter | null;
+  /** What the SSM parameter holds; null: it is not there, or goes with a failed stack before it matters. */
+  readonly seen: string | null;
+  /** What the stack has put there last; null: it has none. */
+  readonly before: string | null;
+  /** What the SSM parameter of this name holds that is not the stack's; null: there is none. */
+  readonly foreign: string | null;
   /** What the stack's SSM parameter should hold and does not, as somebody has deleted it; null: it is there. */
   readonly lost: string | null;
   /** Whether the SSM parameter is to change, but not the stack: CloudFormation writes no value a second time. */
@@ -76,32 +86,42 @@ export async function makePlan(options: PlanOptions): Promise<Plan> {
   const previous = state === 'usable' ? parametersOf(stack) : {};
   const wanted = effectiveValues(template, given, previous);
   const appName = wanted['AppName'] ?? '';
-  const owner = parametersOf(stack)['AppName'];
-  if (state !== 'none' && owner !== appName) {
-    const whose = owner === undefined ? 'is none of kvs-inference' : `is that of ${owner}`;
-    throw new UsageError(`stack ${stackName} ${whose}: choose another --stack-name for ${appName}`);
-  }
+  if (stack !== null && state !== 'none') requireOurs(stack, appName, 'choose another --stack-name');
 
-  const current = state === 'usable' ? await currentConfiguration(stackName, previous, options) : null;
-  const parameter = await readParameter(appName, options);
-  const isOwn = current?.parameterName === appName;
-  const physicalIds = current?.physicalIds ?? expectedPhysicalIds(template, stackName);
+  const resources = state === 'none' ? [] : await stackResources(cloudFormation, stackName, signal);
+  const parameter = await readParameter(options.ssm, appName, signal);
+  const isOwn = resources.some((resource) => isParameter(resource, appName));
+  const isForeign = parameter !== null && !isOwn;
+  if (parameter !== null) requireText(parameter);
+  if (isForeign) await requireNobodys(appName, options);
+  // Physical ids of what this template adds are not known yet.
+  const physicalIds = {
+    ...expectedPhysicalIds(template, stackName),
+    ...(state === 'usable' ? physicalIdsOf(resources) : {}),
+  };
   const render = (values: ParameterValues) => renderConfiguration(template, values, physicalIds);
-  const before = isOwn ? (current?.text ?? null) : null;
-  const live = parameter?.Value ?? null;
+  const before =
+    isOwn && state === 'usable'
+      ? renderConfiguration(await templateOf(cloudFormation, stackName, signal), previous, physicalIds)
+      : null;
+  // What a failed stack has made of its own goes with it.
+  const seen = isOwn && state === 'failed' ? null : (parameter?.Value ?? null);
   const tuning = keepTuned({
     template,
     given,
     values: wanted,
     // What is needed and missing is said below, with the rest.
     render: (values) => render({ SageMakerEndpoint: '', ...values }),
-    live,
+    live: seen,
     before,
     replace: options.replaceConfig === true,
   });
 
   const values = { ...wanted, ...tuning.parameters };
-  const problems = ruleProblems(template, { DockerImageRepository: '', ...values });
+  const problems = [
+    ...valueProblems(template, tuning.parameters),
+    ...ruleProblems(template, { DockerImageRepository: '', ...values }),
+  ];
   if (problems.length > 0) throw new UsageError(problems.join('\n'));
   const { config, problems: keyProblems } = parseConfig(tuning.next);
   if (config === null) throw configError('the new configuration', keyProblems);
@@ -115,41 +135,53 @@ export async function makePlan(options: PlanOptions): Promise<Plan> {
     changed: { ...given, AppName: appName, ...tuning.parameters },
     tuning,
     config,
-    foreign: isOwn ? null : parameter,
-    lost: live === null ? before : null,
+    seen,
+    before,
+    foreign: isForeign ? seen : null,
+    lost: seen === null ? before : null,
     isLeftAlone: before === tuning.next && tuning.rows.some((row) => row.live !== row.next),
   };
 }
 
-/** What the stack has put into its SSM parameter last, by the template it was made with. */
-async function currentConfiguration(
-  stackName: string,
-  parameters: ParameterValues,
-  { cloudFormation, signal, file }: PlanOptions,
-): Promise<{ text: string; parameterName: string | undefined; physicalIds: PhysicalIds }> {
-  const [template, resources] = await Promise.all([
-    templateOf(cloudFormation, stackName, signal),
-    stackResources(cloudFormation, stackName, signal),
-  ]);
-  const physicalIds = {
-    // Resources that this template adds.
-    ...expectedPhysicalIds(file.template, stackName),
-    ...Object.fromEntries(resources.map(({ logicalId, physicalId }) => [logicalId, physicalId])),
-  };
-  const parameterName = resources.find(({ logicalId }) => logicalId === CONFIGURATION_RESOURCE)?.physicalId;
-  return { text: renderConfiguration(template, parameters, physicalIds), parameterName, physicalIds };
+/** One that another stack has failed to make, as the name was taken, is not its own. */
+function isParameter({ logicalId, physicalId, status }: StackResource, name: string): boolean {
+  return logicalId === CONFIGURATION_RESOURCE && physicalId === name && status !== 'CREATE_FAILED';
 }
 
-async function readParameter(
-  name: string,
-  { ssm, signal }: Pick<PlanOptions, 'ssm' | 'signal'>,
-): Promise<Parameter | null> {
-  const command = new GetParameterCommand({ Name: name, WithDecryption: true });
+function physicalIdsOf(resources: readonly StackResource[]): PhysicalIds {
+  return Object.fromEntries(resources.map(({ logicalId, physicalId }) => [logicalId, physicalId]));
+}
+
+/** What is encrypted is neither decrypted nor shown. */
+function requireText({ Name, Type }: Parameter): void {
+  if (Type === 'String') return;
+  throw new UsageError(
+    `there is an SSM parameter ${Name} of type ${Type}, which is no configuration: choose another --app-name`,
+  );
+}
+
+/**
+ * Whoever deletes that stack later deletes the parameter by its name, and so ours.
+ *
+ * @throws {UsageError} if another stack owns the SSM parameter
+ */
+async function requireNobodys(name: string, { cloudFormation, signal }: PlanOptions): Promise<void> {
   try {
-    const { Parameter: parameter } = await ssm.send(command, { abortSignal: signal });
-    return parameter ?? null;
+    const command = new DescribeStackResourcesCommand({ PhysicalResourceId: name });
+    const { StackResources = [] } = await cloudFormation.send(command, { abortSignal: signal });
+    const owner = StackResources.find(
+      ({ PhysicalResourceId, ResourceType, ResourceStatus = '' }) =>
+        PhysicalResourceId === name &&
+        ResourceType === 'AWS::SSM::Parameter' &&
+        !['CREATE_FAILED', 'DELETE_COMPLETE'].includes(ResourceStatus),
+    );
+    if (owner === undefined) return;
+    throw new UsageError(
+      `the SSM parameter ${name} is of the stack ${owner.StackName}, which would delete it one day: choose another --app-name, or delete that stack first, having saved the parameter: aws ssm get-parameter --name ${name} --query Parameter.Value --output text`,
+    );
   } catch (error) {
-    if (errorName(error) === 'ParameterNotFound') return null;
-    throw error;
+    // How CloudFormation says that it is of no stack.
+    const isOfNone = errorName(error) === 'ValidationError' && errorMessage(error).includes('does not exist');
+    if (!isOfNone) throw error;
   }
 }

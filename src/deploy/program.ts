@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Command, CommanderError, Option } from 'commander';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, type ExitCode } from '../cli/exit-code.ts';
 import { errorMessage, errorName, httpStatusOf, KvsInferenceError, UsageError } from '../core/errors.ts';
@@ -5,12 +6,14 @@ import { ENGINES } from './container-engine.ts';
 import { type Context, say } from './context.ts';
 import { type DeployOptions, deploy } from './deploy.ts';
 import { type DestroyOptions, destroy } from './destroy.ts';
-import { fullOptionName, optionName, type ParameterValues } from './parameters.ts';
+import { optionName, type ParameterValues } from './parameters.ts';
 import { readTemplateFile, type Template } from './template.ts';
 
 /** Runs the command that the arguments name: `deploy` or `destroy`. */
 export async function run(args: readonly string[], context: Context): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT_OK;
+  // As many as there are calls at once.
+  setMaxListeners(Number.POSITIVE_INFINITY, context.signal);
   const program = new Command('npm run').exitOverride();
   program.configureOutput({
     writeOut: (text) => context.print(text.trimEnd()),
@@ -44,11 +47,7 @@ export async function run(args: readonly string[], context: Context): Promise<Ex
 }
 
 function deployCommand(command: Command, template: Template): Command {
-  for (const name of Object.keys(template.Parameters)) {
-    const [flag, fullFlag] = [optionName(name), fullOptionName(name)];
-    command.addOption(parameterOption(flag, name, template));
-    if (flag !== fullFlag) command.addOption(parameterOption(fullFlag, name, template).hideHelp());
-  }
+  for (const name of Object.keys(template.Parameters)) command.addOption(parameterOption(name, template));
   return command
     .optionsGroup('This command:')
     .option('--stack-name <name>', 'Of the CloudFormation stack; default: the name of the application.')
@@ -64,8 +63,7 @@ function deployCommand(command: Command, template: Template): Command {
         '--engine <engine>',
         'What builds the image; default: the first of them that works.',
       ).choices([...ENGINES, 'codebuild']),
-    )
-    .option('--template-bucket <bucket>', "For the quick-create link; default: that of the image's stack.");
+    );
 }
 
 function destroyCommand(command: Command): Command {
@@ -79,12 +77,19 @@ function destroyCommand(command: Command): Command {
     .option('--yes', 'Ask nothing.');
 }
 
-function parameterOption(flag: string, name: string, template: Template): Option {
-  const { Description = '', Default = '', AllowedValues } = template.Parameters[name] ?? {};
+/** What this program does with it is not in the template. */
+const DESCRIPTIONS: Readonly<Record<string, string>> = {
+  DockerImageRepository: 'An image in Amazon ECR that is there already; default: one is built and pushed.',
+  SageMakerEndpointArn: "Default: looked up, if the endpoint's name has capital letters.",
+};
+
+function parameterOption(name: string, template: Template): Option {
+  const { Default = '', AllowedValues, ...parameter } = template.Parameters[name] ?? { Type: 'String' };
+  const Description = DESCRIPTIONS[name] ?? parameter.Description ?? '';
   const isDefaultShown = Default !== '' && !Description.includes('default');
   const values = AllowedValues === undefined ? '' : ` One of ${AllowedValues.filter(String).join(', ')}.`;
   const description = `${Description}${values}${isDefaultShown ? ` Default: ${Default}.` : ''}`;
-  return new Option(`--${flag} <value>`, description).helpGroup(`${groupOf(name, template)}:`);
+  return new Option(`--${optionName(name)} <value>`, description).helpGroup(`${groupOf(name, template)}:`);
 }
 
 /** The heading that the console has, too. */
@@ -93,19 +98,14 @@ function groupOf(name: string, { Metadata }: Template): string {
   return groups.find(({ Parameters }) => Parameters.includes(name))?.Label.default ?? 'More';
 }
 
-/** Under which commander hands over an option. */
-function attribute(flag: string): string {
-  return new Option(`--${flag}`).attributeName();
-}
-
-/** Each parameter by its short option, or by that of its full name. */
+/** Commander hands options over under names of its own. */
 function givenParameters(
   template: Template,
   options: Readonly<Record<string, string | undefined>>,
 ): ParameterValues {
   return Object.fromEntries(
     Object.keys(template.Parameters).flatMap((name) => {
-      const value = options[attribute(optionName(name))] ?? options[attribute(fullOptionName(name))];
+      const value = options[parameterOption(name, template).attributeName()];
       return value === undefined ? [] : [[name, value]];
     }),
   );

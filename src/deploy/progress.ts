@@ -4,6 +4,8 @@ import type { Context } from './context.ts';
 
 export interface Progress {
   readonly event: (event: StackEvent) => void;
+  /** So that the seconds go on where nothing happens. */
+  readonly tick: () => void;
   /** Ends the live display. */
   readonly done: () => void;
 }
@@ -50,6 +52,7 @@ export function createProgress({ terminal, colors, clock }: Context, stackId: st
       }
       redraw();
     },
+    tick: redraw,
     done: () => {
       live?.clear();
       live?.done();

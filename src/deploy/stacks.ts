@@ -1,30 +1,28 @@
 import {
   type CloudFormationClient,
-  DescribeStackEventsCommand,
   DescribeStacksCommand,
   GetTemplateCommand,
-  ListStackResourcesCommand,
+  paginateListStackResources,
   type Stack,
-  type StackEvent,
 } from '@aws-sdk/client-cloudformation';
-import type { Clock } from '../core/clock.ts';
-import { errorMessage, errorName, KvsInferenceError } from '../core/errors.ts';
+import { errorMessage, errorName, KvsInferenceError, UsageError } from '../core/errors.ts';
 import type { ParameterValues } from './parameters.ts';
 import { parseTemplate, type Template } from './template.ts';
-
-export type StackCaller = Pick<CloudFormationClient, 'send'>;
 
 export interface StackResource {
   readonly logicalId: string;
   readonly physicalId: string;
   readonly type: string;
+  /** Such as `CREATE_COMPLETE`. */
+  readonly status: string;
 }
 
-const POLL_INTERVAL_MILLIS = 2000;
+/** How the description of each of our templates begins. */
+const DESCRIPTION = 'kvs-inference: ';
 
 /** https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html; null: no such stack */
 export async function describeStack(
-  cloudFormation: StackCaller,
+  cloudFormation: CloudFormationClient,
   stackName: string,
   signal: AbortSignal,
 ): Promise<Stack | null> {
@@ -53,15 +51,40 @@ export function stackState(stack: Stack | null): StackState {
   return status === 'UPDATE_ROLLBACK_FAILED' ? 'stuck' : 'usable';
 }
 
+/**
+ * Whether the stack was made with the template that has this parameter, and for this application. Its name may be that
+ * of anything, and other templates have a parameter AppName, too.
+ */
+export function isOurs(stack: Stack, appName: string, parameter = 'AppName'): boolean {
+  const parameters = parametersOf(stack);
+  return (
+    stack.Description?.startsWith(DESCRIPTION) === true &&
+    parameters['AppName'] === appName &&
+    parameters[parameter] !== undefined
+  );
+}
+
+/**
+ * @param remedy what to do if it is another one's
+ * @throws {UsageError} saying whose it is
+ */
+export function requireOurs(stack: Stack, appName: string, remedy: string, parameter?: string): void {
+  if (isOurs(stack, appName, parameter)) return;
+  const owner = parametersOf(stack)['AppName'] ?? appName;
+  const isApplication = owner !== appName && isOurs(stack, owner, parameter);
+  const whose = isApplication ? `is that of ${owner}` : `is none of kvs-inference's for ${appName}`;
+  throw new UsageError(`stack ${stack.StackName} ${whose}, and is left alone: ${remedy}`);
+}
+
 /** @throws {KvsInferenceError} STACK_STATE where nothing can be changed now, with what to do */
 export function requireDeployable(stack: Stack | null): void {
-  const { StackName: name, StackStatus: status } = stack ?? {};
+  const { StackName: name, StackStatus: status, StackId: stackId = '' } = stack ?? {};
   const state = stackState(stack);
   if (state !== 'busy' && state !== 'stuck') return;
   const remedy =
     state === 'busy'
       ? 'wait until that is over'
-      : `mend what its events tell of, and then: aws cloudformation continue-update-rollback --stack-name ${name}`;
+      : `mend what its events tell of, and then: aws cloudformation continue-update-rollback --stack-name ${name} --region ${regionOf(stackId)}`;
   throw new KvsInferenceError('STACK_STATE', `stack ${name} is ${status}: ${remedy}`);
 }
 
@@ -82,7 +105,7 @@ export function outputsOf(stack: Stack | null): Readonly<Record<string, string>>
 
 /** The template that the stack was made with, as it was given. */
 export async function templateOf(
-  cloudFormation: StackCaller,
+  cloudFormation: CloudFormationClient,
   stackName: string,
   signal: AbortSignal,
 ): Promise<Template> {
@@ -92,81 +115,32 @@ export async function templateOf(
 }
 
 export async function stackResources(
-  cloudFormation: StackCaller,
+  cloudFormation: CloudFormationClient,
   stackName: string,
   signal: AbortSignal,
 ): Promise<StackResource[]> {
   const resources: StackResource[] = [];
-  let NextToken: string | undefined;
-  do {
-    const command = new ListStackResourcesCommand({ StackName: stackName, NextToken });
-    const page = await cloudFormation.send(command, { abortSignal: signal });
-    for (const summary of page.StackResourceSummaries ?? []) {
-      const { LogicalResourceId = '', PhysicalResourceId, ResourceType = '', ResourceStatus } = summary;
-      if (PhysicalResourceId === undefined || ResourceStatus === 'DELETE_COMPLETE') continue;
-      resources.push({ logicalId: LogicalResourceId, physicalId: PhysicalResourceId, type: ResourceType });
+  const pages = paginateListStackResources(
+    { client: cloudFormation },
+    { StackName: stackName },
+    { abortSignal: signal },
+  );
+  for await (const { StackResourceSummaries = [] } of pages) {
+    for (const summary of StackResourceSummaries) {
+      const { LogicalResourceId = '', PhysicalResourceId, ResourceType = '', ResourceStatus = '' } = summary;
+      if (!PhysicalResourceId || ResourceStatus === 'DELETE_COMPLETE') continue;
+      resources.push({
+        logicalId: LogicalResourceId,
+        physicalId: PhysicalResourceId,
+        type: ResourceType,
+        status: ResourceStatus,
+      });
     }
-    NextToken = page.NextToken;
-  } while (NextToken !== undefined);
+  }
   return resources;
 }
 
-export interface FollowOptions {
-  readonly cloudFormation: StackCaller;
-  /** The stack's id: its name means nothing any more when it is deleted. */
-  readonly stackId: string;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-  readonly onEvent: (event: StackEvent) => void;
-}
-
-/**
- * Starts something, and hands over each event of the stack, oldest first, until it is over.
- *
- * @returns the stack's last status, such as `CREATE_COMPLETE`
- * @throws {KvsInferenceError} INTERRUPTED if the signal aborts meanwhile: CloudFormation goes on
- */
-export async function follow(start: () => Promise<void>, options: FollowOptions): Promise<string> {
-  const { stackId, clock, signal, onEvent } = options;
-  let lastSeen = (await eventsSince(null, options))[0]?.EventId ?? null;
-  await start();
-  try {
-    for (;;) {
-      await clock.sleep(POLL_INTERVAL_MILLIS, signal);
-      const events = await eventsSince(lastSeen, options);
-      lastSeen = events[0]?.EventId ?? lastSeen;
-      let status: string | null = null;
-      for (const event of events.reverse()) {
-        onEvent(event);
-        if (event.PhysicalResourceId === stackId) status = event.ResourceStatus ?? null;
-      }
-      if (status !== null && !status.endsWith('_IN_PROGRESS')) return status;
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error;
-    throw new KvsInferenceError(
-      'INTERRUPTED',
-      `CloudFormation goes on by itself; to see how: aws cloudformation describe-stack-events --stack-name ${stackId}`,
-      { cause: error },
-    );
-  }
-}
-
-/** Newest first, as the service gives them; with null the newest page. */
-async function eventsSince(
-  lastSeen: string | null,
-  { cloudFormation, stackId, signal }: FollowOptions,
-): Promise<StackEvent[]> {
-  const events: StackEvent[] = [];
-  let NextToken: string | undefined;
-  do {
-    const command = new DescribeStackEventsCommand({ StackName: stackId, NextToken });
-    const page = await cloudFormation.send(command, { abortSignal: signal });
-    for (const event of page.StackEvents ?? []) {
-      if (event.EventId === lastSeen) return events;
-      events.push(event);
-    }
-    NextToken = lastSeen === null ? undefined : page.NextToken;
-  } while (NextToken !== undefined);
-  return events;
+/** The region that the stack's id names, for commands that are printed. */
+export function regionOf(stackId: string): string {
+  return stackId.split(':')[3] ?? '';
 }

@@ -7,7 +7,7 @@ export interface Summary {
   readonly stackName: string;
   readonly region: string;
   readonly outputs: Readonly<Record<string, string>>;
-  /** Null: the template is in no bucket. */
+  /** Null: the template is in no bucket, as no image was built. */
   readonly quickCreateLink: string | null;
 }
 
@@ -20,7 +20,7 @@ export function summaryLines({ appName, stackName, region, outputs, quickCreateL
     ['logs of the workers', logsLink(`/kvs-inference/${appName}/worker`, region)],
     ['logs of the parser', logsLink(`/kvs-inference/${appName}/parser`, region)],
     ['stack', consoleLink(`cloudformation/home?region=${region}#/stacks?filteringText=${stackId}`, region)],
-    ['quick-create link', quickCreateLink ?? 'none: name a bucket for the template with --template-bucket'],
+    ['quick-create link', quickCreateLink ?? undefined],
   ].flatMap(([what, where]) => (where === undefined ? [] : [`${what}:`, `  ${where}`]));
   return [
     ...lines,

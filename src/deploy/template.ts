@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { isAlias, isMap, isScalar, isSeq, type Node, parseDocument } from 'yaml';
+import { type CollectionTag, parseDocument, type ScalarTag, visit, YAMLMap, type YAMLSeq } from 'yaml';
 import { KvsInferenceError } from '../core/errors.ts';
 
 /** Of what CreateChangeSet takes as TemplateBody, in bytes. */
@@ -64,37 +64,64 @@ export function readTemplateFile(path: string): TemplateFile {
   return { body, template: parseTemplate(body) };
 }
 
-/** @throws {KvsInferenceError} TEMPLATE if the text is no YAML or JSON, or has no resources */
+/** Intrinsic functions that have a short form, without their `Fn::`. */
+const FUNCTIONS = [
+  ...['And', 'Base64', 'Cidr', 'Contains', 'EachMemberEquals', 'EachMemberIn', 'Equals', 'FindInMap'],
+  ...['GetAtt', 'GetAZs', 'If', 'ImportValue', 'Join', 'Not', 'Or', 'Select', 'Split', 'Sub'],
+];
+
+const SHORT_FORMS: (ScalarTag | CollectionTag)[] = [
+  ...['Ref', 'Condition'].flatMap((name) => shortForm(name, name)),
+  ...FUNCTIONS.flatMap((name) => shortForm(name, `Fn::${name}`)),
+];
+
+/** `!Name argument` is `{ key: argument }`. */
+function shortForm(name: string, key: string): (ScalarTag | CollectionTag)[] {
+  const tag = `!${name}`;
+  const resolve = (argument: YAMLMap | YAMLSeq) => {
+    const call = new YAMLMap();
+    call.set(key, argument);
+    return call;
+  };
+  return [
+    { tag, resolve: (text) => ({ [key]: scalarArgument(name, text) }) },
+    { tag, collection: 'seq', resolve },
+    { tag, collection: 'map', resolve },
+  ];
+}
+
+/** `!GetAtt A.B.C` is short for `[A, B.C]`. */
+function scalarArgument(name: string, text: string): string | string[] {
+  const dot = text.indexOf('.');
+  return name === 'GetAtt' && dot > 0 ? [text.slice(0, dot), text.slice(dot + 1)] : text;
+}
+
+/**
+ * Reads a template as CloudFormation does: JSON or YAML 1.1, where `yes` is a boolean, with short forms and without
+ * aliases (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html).
+ *
+ * @throws {KvsInferenceError} TEMPLATE if the text is none of them, or has no resources
+ */
 export function parseTemplate(text: string): Template {
-  // The short forms of the intrinsic functions are tags that no schema knows.
-  const document = parseDocument(text, { logLevel: 'silent' });
-  const [error] = document.errors;
-  if (error !== undefined) throw new KvsInferenceError('TEMPLATE', error.message, { cause: error });
-  const value = plain(document.contents);
+  const template = parsed.get(text) ?? parse(text);
+  parsed.set(text, template);
+  return template;
+}
+
+/** By their texts: that of the stack is mostly that of the clone, and takes a while. */
+const parsed = new Map<string, Template>();
+
+function parse(text: string): Template {
+  const document = parseDocument(text, { version: '1.1', customTags: SHORT_FORMS, logLevel: 'silent' });
+  const [problem] = [...document.errors, ...document.warnings];
+  if (problem !== undefined) throw new KvsInferenceError('TEMPLATE', problem.message, { cause: problem });
+  visit(document, {
+    Alias: (_key, { source }) => {
+      throw new KvsInferenceError('TEMPLATE', `CloudFormation knows no aliases: *${source}`);
+    },
+  });
+  const value: unknown = document.toJS();
   const hasResources = typeof value === 'object' && value !== null && 'Resources' in value;
   if (!hasResources) throw new KvsInferenceError('TEMPLATE', 'a template without resources');
   return { Parameters: {}, ...(value as Omit<Template, 'Parameters'>) };
-
-  function plain(node: unknown): unknown {
-    if (isAlias(node)) return plain(node.resolve(document));
-    const content = untagged(node);
-    const tag = (node as Node | null)?.tag;
-    return tag?.startsWith('!') && !tag.startsWith('!!') ? longForm(tag.slice(1), content) : content;
-  }
-
-  function untagged(node: unknown): unknown {
-    if (isScalar(node)) return node.value;
-    if (isSeq(node)) return node.items.map(plain);
-    if (!isMap(node)) return null;
-    return Object.fromEntries(node.items.map(({ key, value }) => [String(plain(key)), plain(value)]));
-  }
-}
-
-function longForm(name: string, value: unknown): Record<string, unknown> {
-  if (name === 'Ref' || name === 'Condition') return { [name]: value };
-  if (name === 'GetAtt' && typeof value === 'string') {
-    const dot = value.indexOf('.');
-    return { 'Fn::GetAtt': [value.slice(0, dot), value.slice(dot + 1)] };
-  }
-  return { [`Fn::${name}`]: value };
 }

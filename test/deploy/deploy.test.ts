@@ -1,6 +1,7 @@
+import { getMaxListeners } from 'node:events';
 import { readSources } from '../../src/deploy/sources.ts';
 import { PASSWORD } from './fake-account.ts';
-import { ACCOUNT, REGION } from './fake-stacks.ts';
+import { ACCOUNT, REGION } from './fake-stack.ts';
 import {
   CAMERAS,
   configurationOf,
@@ -28,11 +29,8 @@ describe('a first deployment', () => {
     expect(docker.calls()).toEqual([
       'info',
       `build --platform linux/arm64 --target worker --tag ${image} .`,
-      `login --username AWS --password-stdin ${REGISTRY}`,
       `push ${image}`,
-      `logout ${REGISTRY}`,
     ]);
-    expect(docker.standardInput()).toBe(PASSWORD);
     expect(said).not.toContain(PASSWORD);
 
     expect(stackOf(fake.current, 'cameras')).toMatchObject({
@@ -119,6 +117,56 @@ describe('a first deployment', () => {
     expect([...fake.current.roles]).toEqual(['AWSServiceRoleForECS']);
   });
 
+  test('looks up the quota that an account has which never used the service', async () => {
+    fake.current.quotas.clear();
+    fake.current.defaultQuotas.set('L-3032A538', 2);
+    const { exitCode, said } = await runProgram([...NEW, '--image', IMAGE]);
+    expect(said).toMatch(/problem +quota Fargate On-Demand +2 vCPUs, and MaxWorkers tasks may use 4/);
+    expect(exitCode).toBe(1);
+  });
+
+  test('is refused for more workers at least than at most, given together or not', async () => {
+    const both = await runProgram([...NEW, '--min-workers', '3', '--max-workers', '2']);
+    expect(both).toMatchObject({
+      exitCode: 2,
+      said: expect.stringContaining('--min-workers 3 is more than'),
+    });
+    expect(fake.current.requests).toEqual([]);
+    const one = await runProgram([...NEW, '--min-workers', '9', '--image', IMAGE]);
+    expect(one).toMatchObject({ exitCode: 2, said: expect.stringContaining('more than --max-workers 4') });
+  });
+
+  test.each([
+    ['Yolo-V8', { SageMakerEndpointArn: `arn:aws:sagemaker:${REGION}:${ACCOUNT}:endpoint/yolo-v8` }],
+    ['yolo-v8', { SageMakerEndpointArn: '' }],
+  ])('names the ARN of the endpoint %s to the stack where that is needed', async (endpoint, parameters) => {
+    fake.current.endpoints.set('Yolo-V8', 'InService');
+    await runProgram([...NEW, '--image', IMAGE, '--endpoint', endpoint]);
+    expect(stackOf(fake.current, 'cameras')?.parameters).toMatchObject(parameters);
+  });
+
+  test("leaves the ARN of the endpoint's name before behind", async () => {
+    fake.current.endpoints.set('Yolo', 'InService');
+    await runProgram([...NEW, '--image', IMAGE, '--endpoint', 'Yolo']);
+    await runProgram([...NEW, '--image', IMAGE, '--endpoint', 'yolo-v8']);
+    expect(stackOf(fake.current, 'cameras')?.parameters).toMatchObject({ SageMakerEndpointArn: '' });
+  });
+
+  test("warns of what the worker's role does not cover", async () => {
+    const arn = `arn:aws:kinesisvideo:${REGION}:${ACCOUNT}:stream/back/1700000000000`;
+    const more = `"streamNames":["front","${arn}"],"resultBucket":"large"`;
+    const streams = ['--stream-names', 'front', '--more-configuration', more];
+    const { said } = await runProgram([...NEW, '--image', IMAGE, ...streams, '--dry-run']);
+    expect(said).toMatch(/warning +worker's role +not covered, .*: stream back, bucket large; allow it/);
+    expect((await runProgram([...NEW, '--image', IMAGE, '--dry-run'])).said).not.toContain("worker's role");
+  });
+
+  test('has no warning for how many calls wait for the same signal', async () => {
+    const { signal } = new AbortController();
+    await runProgram([...NEW, '--dry-run'], { signal });
+    expect(getMaxListeners(signal)).toBe(Number.POSITIVE_INFINITY);
+  });
+
   test('counts the streams that tag filters choose', async () => {
     fake.current.taggedStreams.push(`arn:aws:kinesisvideo:${REGION}:${ACCOUNT}:stream/front/1700000000000`);
     const filter = ['--tag-filters', '{"key":"Location","values":["Front"]}'];
@@ -143,6 +191,18 @@ describe('a first deployment', () => {
     const { exitCode, said } = await runProgram(NEW);
     expect(exitCode).toBe(2);
     expect(said).toContain('AWS does not know who you are');
+  });
+
+  test('says that nobody answers in the region', async () => {
+    const { exitCode, said } = await runProgram(NEW, { endpoint: 'http://127.0.0.1:1' });
+    expect(exitCode).toBe(2);
+    expect(said).toMatch(/AWS does not answer in eu-central-1 .*ECONNREFUSED/);
+  });
+
+  test('has options that do not contradict what it does', async () => {
+    const { printed } = await runProgram(['deploy', '--help']);
+    expect(printed).toMatch(/--image <value> +An image in Amazon ECR that is there already/);
+    expect(printed).not.toContain('--template-bucket');
   });
 
   test('changes nothing in a dry run', async () => {
@@ -175,10 +235,28 @@ describe('a first deployment', () => {
     expect(await runProgram(args, { answers: ['y'] })).toMatchObject({ exitCode: 0 });
   });
 
+  test('shows on a terminal that time goes on where nothing happens', async () => {
+    fake.current.cloudFormation.idlePolls = 20;
+    const { said } = await runProgram([...NEW, '--image', IMAGE], { answers: [] });
+    const seconds = said.match(/\d+(?= s\n {2}under way: SageMakerDriverService\n)/g) ?? [];
+    expect(new Set(seconds).size).toBeGreaterThan(15);
+  });
+
   test('asks nobody where there is no terminal', async () => {
     const { exitCode, said } = await runProgram([...NEW.filter((arg) => arg !== '--yes'), '--image', IMAGE]);
     expect(said).toContain('there is no terminal to confirm it on; add --yes');
     expect(exitCode).toBe(2);
+    expect(fake.current.changes).toEqual([]);
+  });
+
+  test('ends where it is when the user stops it while it checks', async () => {
+    const controller = new AbortController();
+    fake.current.onRequest = (target) => {
+      if (target === 'SageMaker.DescribeEndpoint') controller.abort();
+    };
+    const { said } = await runProgram([...NEW, '--image', IMAGE], { signal: controller.signal });
+    expect(said).toMatch(/kvs-inference: stopped\n$/);
+    expect(said).not.toContain('not checked');
     expect(fake.current.changes).toEqual([]);
   });
 

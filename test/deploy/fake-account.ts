@@ -1,5 +1,10 @@
 import { type Answer, awsError, type ReceivedRequest, serve } from '../support/http-server.ts';
-import { ACCOUNT, type FakeParameters, FakeStacks, REGION } from './fake-stacks.ts';
+import { ACCOUNT, REGION } from './fake-stack.ts';
+import { type FakeParameters, FakeStacks } from './fake-stacks.ts';
+import { hurriedClock } from './hurried-clock.ts';
+
+/** Until a name that was deleted is free. */
+const NAME_TAKEN_MILLIS = 30_000;
 
 export const PASSWORD = 'the-password-of-the-registry';
 
@@ -20,48 +25,81 @@ export async function startFakeAccount() {
     quotas: new Map([
       ['L-3032A538', 6],
       ['L-36FBB829', 6],
-      ['L-F678F1CE', 5],
     ]),
+    defaultQuotas: new Map<string, number>(),
+    /** Of the service, stopped ones. */
+    tasks: [] as Record<string, unknown>[],
+    /** Lines by log streams. */
+    logs: new Map<string, string[]>(),
     /** Addresses of images. */
     images: new Set<string>(),
     isBuildFailing: false,
     hasCredentials: true,
     /** Keys by buckets. */
     objects: new Map<string, Map<string, Buffer>>(),
+    areObjectsLocked: false,
+    tables: new Set(['cameras-LeaseTable-0123456789AB']),
     /** Each call that changes something, with what it is about. */
     changes: [] as string[],
     onChange: (_change: string): void => undefined,
+    /** Is told each call of a service with JSON before it is answered. */
+    onRequest: (_target: string): void => undefined,
     /** Of StartBuild. */
     builds: [] as Record<string, unknown>[],
   };
 
+  const deletedAt = new Map<string, number>();
+  const isNameTaken = (name: string) =>
+    hurriedClock.monotonic() - (deletedAt.get(name) ?? -Infinity) < NAME_TAKEN_MILLIS;
+  account.cloudFormation.isNameTaken = isNameTaken;
+
   const json: Record<string, (input: Record<string, string>) => Answer> = {
-    'AmazonSSM.GetParameter': ({ Name = '' }) => {
+    'AmazonSSM.GetParameter': ({ Name = '', WithDecryption }) => {
       const parameter = account.parameters.get(Name);
-      return parameter === undefined
-        ? awsError('ParameterNotFound')
-        : ok({ Parameter: { Name, ...parameter, Version: 1 } });
+      if (parameter === undefined) return awsError('ParameterNotFound');
+      const isHidden = parameter.Type === 'SecureString' && !WithDecryption;
+      const Value = isHidden ? 'AQICAHhn' : parameter.Value;
+      return ok({ Parameter: { Name, ...parameter, Value, Version: 1 } });
     },
-    'AmazonSSM.PutParameter': ({ Name = '', Value = '', Type = 'String' }) => {
+    'AmazonSSM.PutParameter': ({ Name = '', Value = '', Type = 'String', Tier = 'Standard', Overwrite }) => {
       changed('PutParameter', Name);
-      account.parameters.set(Name, { Value, Type });
+      const isTaken = account.parameters.has(Name) ? !Overwrite : isNameTaken(Name);
+      if (isTaken) return awsError('ParameterAlreadyExists');
+      if (Value.length > 4096 && Tier === 'Standard') return awsError('ValidationException');
+      account.parameters.set(Name, { Value, Type, Tier });
       return ok({ Version: 2 });
     },
     'AmazonSSM.DeleteParameter': ({ Name = '' }) => {
       changed('DeleteParameter', Name);
-      account.parameters.delete(Name);
+      if (!account.parameters.delete(Name)) return awsError('ParameterNotFound');
+      deletedAt.set(Name, hurriedClock.monotonic());
       return ok({});
+    },
+    'AmazonEC2ContainerServiceV20141113.ListTasks': () =>
+      account.cloudFormation.hasCluster
+        ? ok({ taskArns: account.tasks.map(({ taskArn }) => taskArn) })
+        : awsError('ClusterNotFoundException'),
+    'AmazonEC2ContainerServiceV20141113.DescribeTasks': () => ok({ tasks: account.tasks }),
+    'Logs_20140328.GetLogEvents': ({ logStreamName = '' }) => {
+      const lines = account.logs.get(logStreamName);
+      if (lines === undefined) return awsError('ResourceNotFoundException');
+      return ok({ events: lines.map((message) => ({ message, timestamp: 1 })) });
     },
     'SageMaker.DescribeEndpoint': ({ EndpointName = '' }) => {
       const EndpointStatus = account.endpoints.get(EndpointName);
+      const EndpointArn = `arn:aws:sagemaker:${REGION}:${ACCOUNT}:endpoint/${EndpointName.toLowerCase()}`;
       return EndpointStatus === undefined
         ? awsError('ValidationException', 400, { message: `Could not find endpoint "${EndpointName}".` })
-        : ok({ EndpointName, EndpointStatus });
+        : ok({ EndpointName, EndpointStatus, EndpointArn });
     },
     'SageMaker.ListEndpoints': () =>
       ok({ Endpoints: [...account.endpoints.keys()].map((EndpointName) => ({ EndpointName })) }),
     'ServiceQuotasV20190624.GetServiceQuota': ({ QuotaCode = '' }) =>
-      ok({ Quota: { Value: account.quotas.get(QuotaCode) } }),
+      account.quotas.has(QuotaCode)
+        ? ok({ Quota: { Value: account.quotas.get(QuotaCode) } })
+        : awsError('NoSuchResourceException'),
+    'ServiceQuotasV20190624.GetAWSDefaultServiceQuota': ({ QuotaCode = '' }) =>
+      ok({ Quota: { Value: account.defaultQuotas.get(QuotaCode) } }),
     'ResourceGroupsTaggingAPI_20170126.GetResources': () =>
       ok({ ResourceTagMappingList: account.taggedStreams.map((ResourceARN) => ({ ResourceARN })) }),
     'AmazonEC2ContainerRegistry_V20150921.DescribeImages': (input) => {
@@ -90,7 +128,7 @@ export async function startFakeAccount() {
     },
     'DynamoDB_20120810.DeleteTable': ({ TableName = '' }) => {
       changed('DeleteTable', TableName);
-      return ok({});
+      return account.tables.delete(TableName) ? ok({}) : awsError('ResourceNotFoundException');
     },
   };
 
@@ -116,6 +154,8 @@ export async function startFakeAccount() {
     if (/^(Create|Execute|Delete)/.test(action)) {
       changed(action, input['StackName'] ?? input['AWSServiceName'] ?? '');
     }
+    const error = account.cloudFormation.errors[action]?.shift();
+    if (error !== undefined) return xmlError(error.code, error.message);
     const result = own?.(input) ?? account.cloudFormation.call(action, input, stackParameters(input));
     if (result === null) return xmlError(own === undefined ? 'ValidationError' : 'NoSuchEntity');
     return {
@@ -126,9 +166,15 @@ export async function startFakeAccount() {
 
   function answerS3({ path, body, headers }: ReceivedRequest, method: string): Answer {
     const [, bucket = '', ...rest] = (path.split('?')[0] ?? '').split('/');
+    const isBucket = account.objects.has(bucket) || method === 'PUT';
+    if (!isBucket) return { status: 404, body: '<Error><Code>NoSuchBucket</Code></Error>' };
     const objects = account.objects.get(bucket) ?? new Map<string, Buffer>();
     account.objects.set(bucket, objects);
     if (method === 'PUT') objects.set(rest.join('/'), body);
+    if (method === 'POST' && account.areObjectsLocked) {
+      const error = '<Error><Key>sources</Key><Code>AccessDenied</Code><Message>locked</Message></Error>';
+      return { headers: { 'content-type': 'text/xml' }, body: `<R>${error}</R>` };
+    }
     if (method === 'POST') objects.clear();
     const list = [...objects.keys()].map((key) => `<Contents><Key>${key}</Key></Contents>`).join('');
     return { headers: { 'content-type': headers['content-type'] ?? '' }, body: `<R>${list}</R>` };
@@ -138,6 +184,7 @@ export async function startFakeAccount() {
     const { path, headers, body } = request;
     const target = headers['x-amz-target'];
     if (typeof target === 'string') {
+      account.onRequest(target);
       const answer = json[target];
       if (answer === undefined) throw new Error(`the fake account knows no ${target}`);
       return answer(JSON.parse(body.toString()));
@@ -155,7 +202,10 @@ export async function startFakeAccount() {
     const method = path.includes('delete') ? 'POST' : path.includes('list-type') ? 'GET' : 'PUT';
     return answerS3(request, method);
   });
-  return Object.assign(account, { url: server.url, requests: server.requests, close: server.close });
+  const deny = (target: string) => {
+    json[target] = () => awsError('AccessDeniedException');
+  };
+  return Object.assign(account, { deny, url: server.url, requests: server.requests, close: server.close });
 }
 
 export type FakeAccount = Awaited<ReturnType<typeof startFakeAccount>>;
@@ -175,8 +225,8 @@ function stackParameters(input: Record<string, string>): Record<string, string> 
   }
 }
 
-function xmlError(code: string): Answer {
-  const message = code === 'ValidationError' ? 'Stack does not exist' : `${code} happened`;
+function xmlError(code: string, given?: string): Answer {
+  const message = given ?? (code === 'ValidationError' ? 'Stack does not exist' : `${code} happened`);
   return {
     status: 400,
     headers: { 'content-type': 'text/xml' },

@@ -1,32 +1,18 @@
 import { renderConfiguration } from '../../src/deploy/configuration.ts';
-import { evaluate, type Scope } from '../../src/deploy/intrinsics.ts';
-import { parseTemplate as parse, type Template } from '../../src/deploy/template.ts';
-
-export const ACCOUNT = '123456789012';
-export const REGION = 'eu-central-1';
-
-export interface FakeStack {
-  name: string;
-  id: string;
-  status: string;
-  body: string;
-  parameters: Record<string, string>;
-  /** Physical ids by logical ids. */
-  resources: Record<string, string>;
-  events: FakeEvent[];
-  /** Not told of yet. */
-  coming: FakeEvent[];
-}
-
-export interface FakeEvent {
-  EventId: string;
-  StackName: string;
-  LogicalResourceId: string;
-  PhysicalResourceId: string;
-  ResourceType: string;
-  ResourceStatus: string;
-  ResourceStatusReason?: string;
-}
+import { parseTemplate } from '../../src/deploy/template.ts';
+import {
+  ACCOUNT,
+  describe,
+  type FakeEvent,
+  type FakeStack,
+  page,
+  physicalId,
+  REGION,
+  resourcesOf,
+  stored,
+  typeOf,
+  type WithOutputs,
+} from './fake-stack.ts';
 
 interface FakeChangeSet {
   id: string;
@@ -37,25 +23,32 @@ interface FakeChangeSet {
 }
 
 /** What the parameter store of the account has. */
-export type FakeParameters = Map<string, { Value: string; Type: string }>;
+export type FakeParameters = Map<string, { Value: string; Type: string; Tier?: string }>;
+
+/** An error as CloudFormation answers it, synchronously. */
+export interface QueryError {
+  code: string;
+  message: string;
+}
 
 /** Events that each call tells of at most, so that a stack takes several. */
-const EVENTS_AT_ONCE = 8;
-
-const parsed = new Map<string, Template>();
-
-/** Each text once. */
-function parseTemplate(body: string): Template {
-  const template = parsed.get(body) ?? parse(body);
-  parsed.set(body, template);
-  return template;
-}
+const EVENTS_AT_ONCE = 16;
 
 /** CloudFormation, as far as it is needed: stacks through their states, event by event, and their SSM parameter. */
 export class FakeStacks {
   readonly stacks = new Map<string, FakeStack>();
   /** A resource that cannot be made, and why. */
   failing: { logicalId: string; reason: string } | null = null;
+  /** Whether what was made cannot be deleted again. */
+  isRollbackFailing = false;
+  /** What the next change sets are refused with. */
+  refusal: { reason: string; validations: readonly { path: string; reason: string }[] } | null = null;
+  /** What the next calls of an action answer with. */
+  readonly errors: Record<string, QueryError[]> = {};
+  /** How often nothing is told until the service is done. */
+  idlePolls = 0;
+  /** Whether a name is not free yet. */
+  isNameTaken = (_name: string): boolean => false;
   readonly #changeSets = new Map<string, FakeChangeSet>();
   readonly #parameters: FakeParameters;
   #count = 0;
@@ -64,9 +57,31 @@ export class FakeStacks {
     this.#parameters = parameters;
   }
 
+  /** One that somebody else has made. */
+  add(name: string, given: Partial<FakeStack>): FakeStack {
+    this.#count += 1;
+    const stack: FakeStack = {
+      name,
+      id: `arn:aws:cloudformation:${REGION}:${ACCOUNT}:stack/${name}/${this.#count}`,
+      status: 'CREATE_COMPLETE',
+      body: '',
+      parameters: {},
+      isProtected: false,
+      resources: {},
+      states: {},
+      events: [],
+      coming: [],
+      ...given,
+    };
+    this.stacks.set(stack.id, stack);
+    return stack;
+  }
+
   call(action: string, input: Record<string, string>, parameters: Record<string, string>): unknown {
     const stack = this.#find(input['StackName'] ?? '');
     if (action === 'CreateChangeSet') return this.#createChangeSet(input, parameters);
+    if (action === 'DescribeStackResources') return this.#owner(input['PhysicalResourceId'] ?? '');
+    if (action === 'DescribeEvents') return this.#validations();
     if (action === 'DescribeChangeSet') return this.#describeChangeSet(input['ChangeSetName'] ?? '');
     if (action === 'ExecuteChangeSet') return this.#execute(input['ChangeSetName'] ?? '');
     if (action === 'DeleteChangeSet') return {};
@@ -75,18 +90,71 @@ export class FakeStacks {
     if (action === 'GetTemplate') return { TemplateBody: stack.body };
     if (action === 'DeleteStack') return this.#delete(stack);
     if (action === 'DescribeStackEvents') {
-      const told = stack.coming.splice(0, EVENTS_AT_ONCE);
+      const told = this.#next(stack);
       stack.events.push(...told);
       stack.status =
         told.filter((event) => event.PhysicalResourceId === stack.id).at(-1)?.ResourceStatus ?? stack.status;
-      return { StackEvents: [...stack.events].reverse() };
+      return page(stack.events, input['NextToken']);
     }
     return {
       StackResourceSummaries: Object.entries(stack.resources).map(([logicalId, physicalId]) => ({
         LogicalResourceId: logicalId,
         PhysicalResourceId: physicalId,
         ResourceType: typeOf(stack, logicalId),
-        ResourceStatus: 'CREATE_COMPLETE',
+        ResourceStatus: stack.states[logicalId] ?? 'CREATE_COMPLETE',
+      })),
+    };
+  }
+
+  /** Whether somebody who has seen the events so far finds the cluster. */
+  get hasCluster(): boolean {
+    return [...this.stacks.values()].some(({ events }) => {
+      const states = events.filter((event) => event.LogicalResourceId === 'Cluster');
+      return /^(CREATE|UPDATE)/.test(states.at(-1)?.ResourceStatus ?? '');
+    });
+  }
+
+  /** Up to a failure: what is read then is read before the rollback. */
+  #next({ coming }: FakeStack): FakeEvent[] {
+    const [first] = coming;
+    const isWaiting =
+      first?.LogicalResourceId === 'SageMakerDriverService' && !first.ResourceStatus.endsWith('IN_PROGRESS');
+    if (isWaiting && this.idlePolls > 0) {
+      this.idlePolls -= 1;
+      return [];
+    }
+    const last = coming.findIndex(
+      ({ ResourceStatus, LogicalResourceId }) =>
+        ResourceStatus.endsWith('_FAILED') || LogicalResourceId === 'SageMakerDriverService',
+    );
+    return coming.splice(0, last < 0 ? EVENTS_AT_ONCE : Math.min(last + 1, EVENTS_AT_ONCE));
+  }
+
+  #owner(physicalId: string) {
+    const owner = [...this.stacks.values()].find(
+      ({ status, resources }) =>
+        status !== 'DELETE_COMPLETE' && Object.values(resources).includes(physicalId),
+    );
+    if (owner === undefined) return null;
+    const StackResources = Object.entries(owner.resources).map(([LogicalResourceId, PhysicalResourceId]) => ({
+      StackName: owner.name,
+      LogicalResourceId,
+      PhysicalResourceId,
+      ResourceType: typeOf(owner, LogicalResourceId),
+      ResourceStatus: owner.states[LogicalResourceId] ?? 'CREATE_COMPLETE',
+      Timestamp: '2026-01-01T00:00:00Z',
+    }));
+    return { StackResources };
+  }
+
+  #validations() {
+    const { validations = [] } = this.refusal ?? {};
+    return {
+      OperationEvents: validations.map(({ path, reason }, index) => ({
+        EventId: `validation-${index}`,
+        ValidationPath: path,
+        ValidationStatus: 'FAILED',
+        ValidationStatusReason: reason,
       })),
     };
   }
@@ -100,20 +168,8 @@ export class FakeStacks {
 
   #createChangeSet(input: Record<string, string>, given: Record<string, string>) {
     const { StackName: name = '', TemplateBody: body = '', ChangeSetType: type } = input;
+    const stack = this.#find(name) ?? this.add(name, { status: 'REVIEW_IN_PROGRESS', body });
     this.#count += 1;
-    const id = `arn:aws:cloudformation:${REGION}:${ACCOUNT}:stack/${name}/${this.#count}`;
-    const before = this.#find(name);
-    const stack: FakeStack = before ?? {
-      name,
-      id,
-      status: 'REVIEW_IN_PROGRESS',
-      body,
-      parameters: {},
-      resources: {},
-      events: [],
-      coming: [],
-    };
-    if (before === undefined) this.stacks.set(id, stack);
     const { Parameters } = parseTemplate(body);
     const parameters = Object.fromEntries(
       Object.entries(Parameters).map(([key, { Default = '' }]) => {
@@ -128,11 +184,16 @@ export class FakeStacks {
 
   #describeChangeSet(id: string) {
     const { stack, body, parameters, isNew } = this.#changeSets.get(id) as FakeChangeSet;
-    const isSame = stack.body === body && JSON.stringify(stack.parameters) === JSON.stringify(parameters);
-    if (isSame) {
+    if (this.refusal !== null) return { Status: 'FAILED', StatusReason: this.refusal.reason };
+    const [now, then] = [parseTemplate(stack.body), parseTemplate(body)] as WithOutputs[];
+    const isSame = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other);
+    const isSameStack = isSame(now?.Resources, then?.Resources) && isSame(stack.parameters, parameters);
+    if (isSameStack && !isNew) {
       const StatusReason =
         "The submitted information didn't contain changes. Submit different information to create a change set.";
-      return { Status: 'FAILED', StatusReason };
+      return isSame(now?.Outputs, then?.Outputs)
+        ? { Status: 'FAILED', StatusReason }
+        : { Status: 'CREATE_COMPLETE', Changes: [] };
     }
     const names = isNew ? Object.keys(resourcesOf(body, parameters)) : ['Params'];
     const Changes = names.map((LogicalResourceId) => ({
@@ -149,37 +210,50 @@ export class FakeStacks {
     const before = isNew ? null : this.#configuration(stack);
     const physical: Record<string, string> = { ...stack.resources };
     for (const [logicalId, { Type }] of Object.entries(resources)) {
-      const name = `${stack.name}-${logicalId}-0123456789AB`;
-      const isLower = Type === 'AWS::S3::Bucket' || Type === 'AWS::ECR::Repository';
-      const made = isLower ? name.toLowerCase() : name;
-      physical[logicalId] ??= logicalId === 'Params' ? (parameters['AppName'] ?? '') : made;
+      physical[logicalId] ??= physicalId(stack.name, logicalId, Type, parameters);
     }
-    this.#add(stack, `${verb}_IN_PROGRESS`, null, 'User Initiated');
+    const target: FakeStack = { ...stack, body, parameters, resources: physical };
+    const after = this.#configuration(target);
+    if (isNew) Object.assign(stack, { body, parameters });
+    stack.status = `${verb}_IN_PROGRESS`;
+    this.#add(stack, stack.status, null, 'User Initiated');
+    const made: string[] = [];
     for (const logicalId of Object.keys(resources)) {
-      const isTaken = isNew && logicalId === 'Params' && this.#parameters.has(parameters['AppName'] ?? '');
-      const reason = isTaken ? `${parameters['AppName']} already exists` : this.#failure(logicalId);
-      this.#add(stack, `${verb}_IN_PROGRESS`, logicalId, undefined, physical);
+      const name = parameters['AppName'] ?? '';
+      const isOwn = logicalId === 'Params';
+      const isTaken = isNew && isOwn && (this.#parameters.has(name) || this.isNameTaken(name));
+      const reason = isTaken ? `${name} already exists` : this.#failure(logicalId);
+      this.#add(target, `${verb}_IN_PROGRESS`, logicalId);
       if (reason !== undefined) {
-        this.#add(stack, `${verb}_FAILED`, logicalId, reason, physical);
-        const rollback = isNew ? 'ROLLBACK' : 'UPDATE_ROLLBACK';
-        this.#add(
-          stack,
-          `${rollback}_IN_PROGRESS`,
-          null,
-          `The following resource(s) failed: [${logicalId}].`,
-        );
-        this.#add(stack, `${rollback}_COMPLETE`, null);
+        this.#add(target, `${verb}_FAILED`, logicalId, reason);
+        this.#rollBack(stack, target, made, after === before ? null : before, isNew);
         return {};
       }
-      this.#add(stack, `${verb}_COMPLETE`, logicalId, undefined, physical);
+      this.#add(target, `${verb}_COMPLETE`, logicalId);
+      if (isOwn && after !== null && after !== before) this.#parameters.set(name, stored(after));
+      made.push(logicalId);
     }
     Object.assign(stack, { body, parameters, resources: physical });
-    const after = this.#configuration(stack);
-    if (after !== null && after !== before) {
-      this.#parameters.set(parameters['AppName'] ?? '', { Value: after, Type: 'String' });
-    }
     this.#add(stack, `${verb}_COMPLETE`, null);
     return {};
+  }
+
+  /** @param before what the SSM parameter gets again; null: nothing */
+  #rollBack(stack: FakeStack, target: FakeStack, made: string[], before: string | null, isNew: boolean) {
+    const rollback = isNew ? 'ROLLBACK' : 'UPDATE_ROLLBACK';
+    const name = target.parameters['AppName'] ?? '';
+    this.#add(stack, `${rollback}_IN_PROGRESS`, null, 'The following resource(s) failed.');
+    const isParameterMade = made.includes('Params');
+    if (!isNew && isParameterMade && before !== null) this.#parameters.set(name, stored(before));
+    if (isNew && this.isRollbackFailing) {
+      this.#add(target, 'DELETE_FAILED', 'Params', 'not now');
+      Object.assign(stack, { resources: { Params: name }, states: { Params: 'DELETE_FAILED' } });
+      this.#add(stack, 'ROLLBACK_FAILED', null);
+      return;
+    }
+    if (isNew) for (const logicalId of made.reverse()) this.#add(target, 'DELETE_COMPLETE', logicalId);
+    if (isNew && isParameterMade) this.#parameters.delete(name);
+    this.#add(stack, `${rollback}_COMPLETE`, null);
   }
 
   #delete(stack: FakeStack) {
@@ -188,10 +262,11 @@ export class FakeStacks {
       return {};
     }
     const template = parseTemplate(stack.body);
-    this.#add(stack, 'DELETE_IN_PROGRESS', null);
+    stack.status = 'DELETE_IN_PROGRESS';
+    this.#add(stack, stack.status, null);
     for (const logicalId of Object.keys(stack.resources)) {
       const isKept = template.Resources[logicalId]?.DeletionPolicy?.startsWith('Retain');
-      this.#add(stack, isKept ? 'DELETE_SKIPPED' : 'DELETE_COMPLETE', logicalId, undefined, stack.resources);
+      this.#add(stack, isKept ? 'DELETE_SKIPPED' : 'DELETE_COMPLETE', logicalId);
     }
     this.#parameters.delete(stack.resources['Params'] ?? '');
     this.#add(stack, 'DELETE_COMPLETE', null);
@@ -209,80 +284,17 @@ export class FakeStacks {
       : renderConfiguration(template, parameters, resources);
   }
 
-  #add(
-    stack: FakeStack,
-    status: string,
-    logicalId: string | null,
-    reason?: string,
-    physical = stack.resources,
-  ) {
+  #add(stack: FakeStack, status: string, logicalId: string | null, reason?: string) {
     this.#count += 1;
     stack.coming.push({
       EventId: `event-${this.#count}`,
       StackName: stack.name,
       LogicalResourceId: logicalId ?? stack.name,
-      PhysicalResourceId: logicalId === null ? stack.id : (physical[logicalId] ?? ''),
+      PhysicalResourceId: logicalId === null ? stack.id : (stack.resources[logicalId] ?? ''),
       ResourceType: logicalId === null ? 'AWS::CloudFormation::Stack' : typeOf(stack, logicalId),
       ResourceStatus: status,
+      Timestamp: '2026-01-01T00:00:00Z',
       ...(reason === undefined ? {} : { ResourceStatusReason: reason }),
     });
   }
-}
-
-function typeOf({ body }: FakeStack, logicalId: string): string {
-  return parseTemplate(body).Resources[logicalId]?.Type ?? '';
-}
-
-/** Those whose condition holds. */
-function resourcesOf(body: string, parameters: Record<string, string>) {
-  const template = parseTemplate(body);
-  return Object.fromEntries(
-    Object.entries(template.Resources).filter(([, { Condition }]) =>
-      Condition === undefined ? true : evaluate({ Condition }, scopeOf(template, parameters, {})),
-    ),
-  );
-}
-
-function describe({ name, id, status, body, parameters, resources }: FakeStack) {
-  const template = parseTemplate(body) as Template & {
-    Outputs?: Record<string, { Value: unknown; Condition?: string }>;
-  };
-  const scope = scopeOf(template, parameters, resources);
-  const outputs = Object.entries(status.endsWith('_COMPLETE') ? (template.Outputs ?? {}) : {}).filter(
-    ([, { Condition }]) => Condition === undefined || evaluate({ Condition }, scope) === true,
-  );
-  return {
-    StackName: name,
-    StackId: id,
-    StackStatus: status,
-    CreationTime: '2026-01-01T00:00:00Z',
-    Parameters: Object.entries(parameters).map(([ParameterKey, ParameterValue]) => ({
-      ParameterKey,
-      ParameterValue,
-    })),
-    Outputs: outputs.map(([OutputKey, { Value }]) => ({
-      OutputKey,
-      OutputValue: String(evaluate(Value, scope)),
-    })),
-  };
-}
-
-function scopeOf(
-  template: Template,
-  parameters: Record<string, string>,
-  resources: Record<string, string>,
-): Scope {
-  const pseudo: Record<string, string> = {
-    'AWS::Region': REGION,
-    'AWS::AccountId': ACCOUNT,
-    'AWS::Partition': 'aws',
-  };
-  return {
-    ref: (name) => parameters[name] ?? resources[name] ?? pseudo[name],
-    getAtt: (logicalId, attribute) =>
-      attribute === 'RepositoryUri'
-        ? `${ACCOUNT}.dkr.ecr.${REGION}.amazonaws.com/${resources[logicalId]}`
-        : `${logicalId}.${attribute}`,
-    conditions: template.Conditions ?? {},
-  };
 }

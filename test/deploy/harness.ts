@@ -1,14 +1,22 @@
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
-import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import picocolors from 'picocolors';
-import type { Clock } from '../../src/core/clock.ts';
 import { run } from '../../src/deploy/program.ts';
 import { type FakeAccount, startFakeAccount } from './fake-account.ts';
-import { ACCOUNT, type FakeStack, REGION } from './fake-stacks.ts';
+import { ACCOUNT, type FakeStack, REGION } from './fake-stack.ts';
+import { hurriedClock } from './hurried-clock.ts';
 
 const CLONE = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -18,6 +26,12 @@ cpSync(join(CLONE, 'cloudformation'), join(root, 'cloudformation'), { recursive:
 mkdirSync(join(root, 'src'));
 writeFileSync(join(root, 'package.json'), '{"version":"1.2.3"}');
 writeFileSync(join(root, 'src/main.ts'), 'run();\n');
+mkdirSync(join(root, 'docker/contexts'), { recursive: true });
+writeFileSync(join(root, 'docker/contexts/meta'), 'mine');
+writeFileSync(
+  join(root, 'docker/config.json'),
+  '{"currentContext":"mine","credsStore":"keychain","auths":{}}',
+);
 
 export const REGISTRY = `${ACCOUNT}.dkr.ecr.${REGION}.amazonaws.com`;
 export const IMAGE = `${REGISTRY}/kvs-inference:1`;
@@ -37,21 +51,14 @@ export interface RunOptions {
   answers?: string[];
   path?: string;
   signal?: AbortSignal;
+  /** Of AWS, in place of the fake account. */
+  endpoint?: string;
 }
-
-/** Nobody waits: what is asked again and again is asked at once. */
-export const hurriedClock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  sleep: async (_millis, signal) => {
-    signal?.throwIfAborted();
-    await setImmediate(undefined, signal === undefined ? {} : { signal });
-  },
-};
 
 /** Runs the program as its script does, on a terminal that answers or without any. */
 export async function runProgram(args: string[], options: RunOptions = {}): Promise<Outcome> {
-  const { answers, path = '/nowhere', signal = new AbortController().signal } = options;
+  const { answers, path = '/nowhere', signal = new AbortController().signal, endpoint } = options;
+  if (endpoint !== undefined) process.env['AWS_ENDPOINT_URL'] = endpoint;
   const input = Object.assign(new PassThrough(), { isTTY: answers !== undefined });
   const said: string[] = [];
   const printed: string[] = [];
@@ -72,7 +79,7 @@ export async function runProgram(args: string[], options: RunOptions = {}): Prom
     colors: picocolors.createColors(false),
     clock: hurriedClock,
     signal,
-    environment: { PATH: path },
+    environment: { PATH: path, DOCKER_CONFIG: join(root, 'docker') },
   });
   return { exitCode, printed: printed.join('\n'), said: said.join('') };
 }
@@ -116,13 +123,16 @@ export function configurationOf(account: FakeAccount): Record<string, unknown> {
   return JSON.parse(account.parameters.get('cameras')?.Value ?? 'null');
 }
 
-/** A container engine, in a folder of its own, that writes down what it is told, and fails at one of its commands. */
-export function fakeEngine(name: string, failing = '') {
+/** A container engine, in a folder of its own, that writes down what it is told, and fails or hangs at a command. */
+export function fakeEngine(name: string, failing = '', hanging = '') {
   const directory = mkdtempSync(join(root, 'engine-'));
   const log = join(directory, 'calls.log');
   const script = `#!/bin/sh
 echo "$*" >> ${log}
-if [ "$1" = login ]; then /bin/cat >> ${log}.stdin; fi
+echo "$DOCKER_BUILDKIT $DOCKER_CONFIG" >> ${log}.environment
+if [ "$1" = push ]; then /bin/cat $DOCKER_CONFIG/config.json $DOCKER_CONFIG/contexts/meta > ${log}.config; fi
+if [ "$1" = push ]; then /bin/cat $REGISTRY_AUTH_FILE > ${log}.authentication; fi
+if [ "$1" = "${hanging}" ]; then echo > ${log}.hanging; exec /bin/sleep 60; fi
 echo "output of $1"
 [ "$1" != "${failing}" ]
 `;
@@ -131,6 +141,15 @@ echo "output of $1"
   return {
     path: directory,
     calls: () => readFileSync(log, 'utf8').trim().split('\n'),
-    standardInput: () => readFileSync(`${log}.stdin`, 'utf8'),
+    /** Calls when it hangs. */
+    onHang: (call: () => void) => {
+      const watcher = watch(directory, (_event, file) => {
+        if (file !== 'calls.log.hanging') return;
+        watcher.close();
+        call();
+      });
+    },
+    /** What it has seen as `environment`, in the `config` and as `authentication`. */
+    saw: (what: string) => readFileSync(`${log}.${what}`, 'utf8'),
   };
 }

@@ -1,4 +1,16 @@
-import { fakeEngine, NEW, runProgram, stackOf, useFakeAccount } from './harness.ts';
+import { existsSync, readFileSync } from 'node:fs';
+import { PASSWORD } from './fake-account.ts';
+import {
+  CAMERAS,
+  fakeEngine,
+  IMAGE,
+  NEW,
+  REGISTRY,
+  root,
+  runProgram,
+  stackOf,
+  useFakeAccount,
+} from './harness.ts';
 
 const fake = useFakeAccount();
 
@@ -17,7 +29,9 @@ describe('the image', () => {
     const podman = fakeEngine('podman');
     const { exitCode } = await runProgram([...NEW, '--cpu-architecture', 'X86_64'], { path: podman.path });
     expect(exitCode).toBe(0);
-    expect(podman.calls()[1]).toMatch(/^build --platform linux\/amd64 .*-amd64-/);
+    const [, build = ''] = podman.calls();
+    expect(build).toMatch(/^build --format docker --build-arg BUILDPLATFORM=linux\/(amd64|arm64) /);
+    expect(build).toMatch(/ --platform linux\/amd64 .*-amd64-/);
   });
 
   test('is built by CodeBuild where there is no engine', async () => {
@@ -37,6 +51,76 @@ describe('the image', () => {
       UseCodeBuild: 'true',
       CpuArchitecture: 'ARM64',
     });
+  });
+
+  test("is pushed with a login that gets into none of the user's files", async () => {
+    const docker = fakeEngine('docker');
+    const before = readFileSync(`${root}docker/config.json`, 'utf8');
+    await runProgram(NEW, { path: docker.path });
+    const auth = Buffer.from(`AWS:${PASSWORD}`).toString('base64');
+    const auths = { [REGISTRY]: { auth } };
+    expect(docker.saw('config')).toBe(`${JSON.stringify({ auths, currentContext: 'mine' })}mine`);
+    expect(JSON.parse(docker.saw('authentication'))).toMatchObject({ auths });
+    expect(docker.calls().join()).not.toContain(auth);
+    expect(readFileSync(`${root}docker/config.json`, 'utf8')).toBe(before);
+
+    const [[, own], [, build], [buildKit, folder = '']] = docker
+      .saw('environment')
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' ')) as [string[], string[], string[]];
+    expect([own, build]).toEqual([`${root}docker`, `${root}docker`]);
+    expect(buildKit).toBe('1');
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  test('leaves no login behind when the user stops the push', async () => {
+    const docker = fakeEngine('docker', '', 'push');
+    const controller = new AbortController();
+    docker.onHang(() => controller.abort());
+    const { exitCode, said } = await runProgram(NEW, { path: docker.path, signal: controller.signal });
+    expect(exitCode).toBe(1);
+    expect(said).toContain('kvs-inference: stopped');
+    const folder = docker.saw('environment').trim().split('\n').at(-1)?.split(' ')[1] ?? '';
+    expect(folder).not.toBe(`${root}docker`);
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  test('that was given before is kept, and not replaced by one that is built', async () => {
+    const docker = fakeEngine('docker');
+    await runProgram([...NEW, '--image', IMAGE]);
+    const { exitCode, said } = await runProgram([...CAMERAS, '--max-workers', '5'], { path: docker.path });
+    expect(exitCode).toBe(0);
+    expect(said).toContain(`image ${IMAGE} is kept`);
+    expect(stackOf(fake.current, 'cameras')?.parameters).toMatchObject({
+      DockerImageRepository: IMAGE,
+      MaxWorkers: '5',
+    });
+    await runProgram([...CAMERAS, '--engine', 'docker'], { path: docker.path });
+    expect(stackOf(fake.current, 'cameras')?.parameters['DockerImageRepository']).toContain(
+      'cameras-image-repository',
+    );
+  });
+
+  test('that was built before is replaced by one of newer sources', async () => {
+    await runProgram(NEW);
+    const before = stackOf(fake.current, 'cameras')?.parameters['DockerImageRepository'];
+    const { said } = await runProgram([...CAMERAS, '--cpu-architecture', 'X86_64']);
+    expect(said).not.toContain('is kept');
+    expect(stackOf(fake.current, 'cameras')?.parameters['DockerImageRepository']).not.toBe(before);
+  });
+
+  test('has no stack in common with an application of nearly the same name', async () => {
+    await runProgram([...NEW, '--app-name', 'my_cameras']);
+    const { exitCode, said } = await runProgram([
+      ...NEW,
+      '--app-name',
+      'my-cameras',
+      '--stack-name',
+      'other',
+    ]);
+    expect(exitCode).toBe(2);
+    expect(said).toContain('stack my-cameras-image is that of my_cameras');
   });
 
   test('whose build fails: no stack', async () => {

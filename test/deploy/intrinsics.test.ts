@@ -26,15 +26,15 @@ Resources:
   A:
     Type: T
     Properties:
-      Anchored: &anchor [!Ref Kds, !Ref AWS::NoValue]
-      Alias: *anchor
+      Items: [!Ref Kds, !Ref AWS::NoValue]
       Gone: !If [HasNames, here, !Ref AWS::NoValue]
-      Both: !If [Both, yes, no]
-      Any: !If [Any, yes, no]
+      Both: !If [Both, both, one]
+      Any: !If [Any, any, none]
       Second: !Select [1, !Split ['.', a.b.c]]
       Attribute: !GetAtt Kds.Nested.Arn
       Contains: !Contains [[1, 2], '2']
       Plain: { Deeper: [1, true, null, text] }
+      Statement: { Condition: { Bool: { secure: yes } } }
 `);
 
 function scope(names: string) {
@@ -46,17 +46,18 @@ function scope(names: string) {
 }
 
 test.each([
-  ['a b', { Gone: 'here', Both: 'yes', Any: 'yes' }],
-  ['', { Both: 'no', Any: 'no' }],
+  ['a b', { Gone: 'here', Both: 'both', Any: 'any' }],
+  ['', { Both: 'one', Any: 'none' }],
 ])('with the parameter "%s" the functions are evaluated as CloudFormation does', (names, conditional) => {
   expect(evaluate(PROPERTIES.Resources['A']?.Properties, scope(names))).toEqual({
-    Anchored: ['results'],
-    Alias: ['results'],
+    Items: ['results'],
     ...conditional,
     Second: 'b',
     Attribute: 'Kds/Nested.Arn',
     Contains: true,
     Plain: { Deeper: [1, true, null, 'text'] },
+    // As in YAML 1.1.
+    Statement: { Condition: { Bool: { secure: true } } },
   });
 });
 
@@ -73,6 +74,10 @@ test.each([
   ['an attribute of nothing', '!GetAtt Nobody.Arn', 'Nobody.Arn'],
   ['a condition that is not there', '!If [Never, a, b]', 'Never'],
   ['an item that is not there', '!Select [3, [a]]', 'no item 3'],
+  ['what is no text', '!Join [",", [[a]]]', '["a"] is no text'],
+  ['what is no list', '!Join [",", a]', '"a" is no list'],
+  ['what is no condition', '!Not [a]', '"a" is no condition'],
+  ['a condition alone', '!And [!Equals [a, a]]', '2 to 10 conditions, not 1'],
 ])('%s is named', (_name, value, message) => {
   const { Resources } = parseTemplate(`Resources: { A: { Type: T, Properties: { Value: ${value} } } }`);
   const properties = Resources['A']?.Properties;
@@ -83,5 +88,7 @@ test('a template is YAML or JSON with resources', () => {
   expect(parseTemplate('{"Resources":{"A":{"Type":"T"}}}').Resources).toEqual({ A: { Type: 'T' } });
   expect(() => parseTemplate('just text')).toThrow('without resources');
   expect(() => parseTemplate('a: [')).toThrow();
+  expect(() => parseTemplate('Resources: { A: &a 1, B: *a }')).toThrow('no aliases: *a');
+  expect(() => parseTemplate('Resources: { A: !Reff B }')).toThrow('!Reff');
   expect(() => renderConfiguration(PROPERTIES, {}, {})).toThrow('Params');
 });

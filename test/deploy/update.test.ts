@@ -85,12 +85,65 @@ describe('the next deployment', () => {
     expect(configurationOf(fake.current)).toEqual(before);
   });
 
+  test('asks before it drops what was tuned', async () => {
+    await deployed();
+    tune({ inferenceInterval: 3 });
+    const args = [...CAMERAS.filter((arg) => arg !== '--yes'), '--image', IMAGE, '--replace-config'];
+    expect(await runProgram(args, { answers: ['n'] })).toMatchObject({ exitCode: 1 });
+    expect(configurationOf(fake.current)['inferenceInterval']).toBe(3);
+    expect(await runProgram(args, { answers: ['y'] })).toMatchObject({ exitCode: 0 });
+    expect(configurationOf(fake.current)['inferenceInterval']).toBe(6);
+  });
+
+  test('leaves out a key that was kept beside the parameters and is taken out now', async () => {
+    await deployed('--more-configuration', '"imageMaxWidth":320,"mode":"live"');
+    tune({ imageMaxWidth: undefined });
+    const { said } = await runProgram([...CAMERAS, '--image', IMAGE]);
+    expect(said).toMatch(/imageMaxWidth +\(none\) +\(none\) +tuned: kept/);
+    expect(configurationOf(fake.current)).not.toHaveProperty('imageMaxWidth');
+    expect(stackOf(fake.current, 'cameras')?.parameters['MoreConfiguration']).toBe('"mode":"live"');
+  });
+
+  test('is refused where what was tuned is too long for a parameter of the stack', async () => {
+    await deployed();
+    const names = Array.from({ length: 101 }, (_, index) => `${'camera'.repeat(8)}-${index}`);
+    tune({ streamNames: names });
+    const { exitCode, said } = await runProgram([...CAMERAS, '--image', IMAGE]);
+    expect(exitCode).toBe(2);
+    expect(said).toMatch(/--more-configuration .* bytes, and CloudFormation takes 4096/);
+    expect(fake.current.changes).toEqual([]);
+  });
+
+  test('is made even where only what the stack says of itself changes', async () => {
+    await deployed();
+    const stack = stackOf(fake.current, 'cameras');
+    const body = stack?.body.replace('Description: It outlives the stack.', 'Description: Other.') ?? '';
+    expect(body).not.toBe(stack?.body);
+    Object.assign(stack ?? {}, { body });
+    const { exitCode, said } = await runProgram([...CAMERAS, '--image', IMAGE]);
+    expect(exitCode).toBe(0);
+    expect(said).toContain('only what the stack says of itself changes');
+    expect(stackOf(fake.current, 'cameras')?.body).not.toBe(body);
+  });
+
+  test('is not made when the SSM parameter is tuned while it asks', async () => {
+    await deployed();
+    fake.current.onChange = (change) => {
+      if (change.startsWith('CreateChangeSet')) tune({ inferenceInterval: 2 });
+    };
+    const { exitCode, said } = await runProgram([...CAMERAS, '--image', IMAGE, '--max-workers', '5']);
+    expect(exitCode).toBe(1);
+    expect(said).toContain('the SSM parameter cameras has changed meanwhile');
+    expect(fake.current.changes).toEqual(['CreateChangeSet cameras', 'DeleteChangeSet ']);
+    expect(configurationOf(fake.current)['inferenceInterval']).toBe(2);
+  });
+
   test('replaces a live value that is no JSON only when it is told to', async () => {
     await deployed();
     fake.current.parameters.set('cameras', { Value: '{oops', Type: 'String' });
     expect(await runProgram([...CAMERAS, '--image', IMAGE])).toMatchObject({
       exitCode: 2,
-      said: expect.stringContaining('the live configuration: no JSON'),
+      said: expect.stringMatching(/the live configuration \(--replace-config .*\): no JSON/),
     });
     await runProgram([...CAMERAS, '--image', IMAGE, '--replace-config']);
     expect(configurationOf(fake.current)).toMatchObject({ inferenceInterval: 6 });
@@ -106,20 +159,24 @@ describe('the next deployment', () => {
   test('leaves a stack alone that is something else', async () => {
     await deployed();
     Object.assign(stackOf(fake.current, 'cameras') ?? {}, {
+      // As KIT's has.
       body: 'Resources: { Bucket: { Type: AWS::S3::Bucket } }',
-      parameters: { Name: 'x' },
+      parameters: { AppName: 'cameras' },
     });
     for (const args of [NEW, ['destroy', '--app-name', 'cameras', '--yes']]) {
       const { exitCode, said } = await runProgram(args);
       expect(exitCode).toBe(2);
-      expect(said).toMatch(/is none of kvs-inference|is not of this application/);
+      expect(said).toContain("stack cameras is none of kvs-inference's for cameras, and is left alone");
     }
     expect(fake.current.changes).toEqual([]);
   });
 
   test.each([
     ['UPDATE_IN_PROGRESS', 'wait until that is over'],
-    ['UPDATE_ROLLBACK_FAILED', 'aws cloudformation continue-update-rollback --stack-name cameras'],
+    [
+      'UPDATE_ROLLBACK_FAILED',
+      'aws cloudformation continue-update-rollback --stack-name cameras --region eu-central-1',
+    ],
   ])('does nothing to a stack that is %s', async (status, message) => {
     await deployed();
     Object.assign(stackOf(fake.current, 'cameras') ?? {}, { status });
@@ -133,49 +190,5 @@ describe('the next deployment', () => {
     fake.current.parameters.clear();
     await deployed();
     expect(fake.current.cloudFormation.stacks.size).toBe(2);
-  });
-});
-
-describe("another one's SSM parameter", () => {
-  const KIT = {
-    streamNames: ['back'],
-    tagFilters: [],
-    sageMakerEndpoint: 'yolo-v8',
-    endPointAcceptContentType: 'image/png',
-    kdsStreamName: 'kit-Kds-1',
-    inferenceInterval: 4,
-    sageMakerTaskThreadPoolSize: 7,
-  };
-
-  beforeEach(() => {
-    fake.current.parameters.set('cameras', { Value: JSON.stringify(KIT), Type: 'String' });
-  });
-
-  test('is left alone unless it is to be taken over', async () => {
-    const { exitCode, said } = await runProgram([...CAMERAS, '--image', IMAGE]);
-    expect(said).toContain('There is an SSM parameter cameras already');
-    expect(exitCode).toBe(1);
-    expect(fake.current.changes).toEqual([]);
-  });
-
-  test('is taken over with its keys, but for the resources of the other stack', async () => {
-    const { exitCode, said } = await runProgram([...CAMERAS, '--image', IMAGE, '--adopt']);
-    expect(said).toMatch(/sageMakerTaskThreadPoolSize +7 +7 +taken over/);
-    expect(exitCode).toBe(0);
-    expect(configurationOf(fake.current)).toMatchObject({
-      ...KIT,
-      kdsStreamName: 'cameras-Kds-0123456789AB',
-    });
-    expect(stackOf(fake.current, 'cameras')?.parameters).toMatchObject({
-      StreamNames: 'back',
-      InferenceInterval: '4',
-    });
-  });
-
-  test('is as it was when the stack fails', async () => {
-    fake.current.cloudFormation.failing = { logicalId: 'Cluster', reason: 'no' };
-    const { exitCode } = await runProgram([...CAMERAS, '--image', IMAGE, '--adopt']);
-    expect(exitCode).toBe(1);
-    expect(configurationOf(fake.current)).toEqual(KIT);
   });
 });
