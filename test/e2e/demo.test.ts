@@ -76,7 +76,7 @@ describe('a page', () => {
     expect(address()?.[1]).not.toBe(String(port));
     expect(await (await fetch(address()?.[0] ?? '')).text()).toContain('kvs-inference');
     const children = await childrenOf(child.pid);
-    expect(children).toHaveLength(3);
+    expect(children.length).toBeGreaterThanOrEqual(3);
     child.kill('SIGINT');
     expect(await ended).toBe(0);
     expect(children.filter(isRunning)).toEqual([]);
