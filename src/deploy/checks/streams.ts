@@ -12,7 +12,7 @@ import type { Config } from '../../config/resolve.ts';
 import { concurrently } from '../../core/concurrently.ts';
 import { errorName } from '../../core/errors.ts';
 import { parseStreamArn } from '../../discovery/discovered-stream.ts';
-import { retentionProblem } from '../../discovery/retention.ts';
+import { type StreamVerdict, verdictOfStream } from '../../discovery/stream-verdict.ts';
 import { type Finding, notChecked, ok, problem, warning } from './finding.ts';
 
 export interface StreamChecks {
@@ -54,19 +54,19 @@ async function checkStream(name: string, config: Config, options: StreamChecks):
   try {
     const command = new DescribeStreamCommand(isArn ? { StreamARN: name } : { StreamName: name });
     const { StreamInfo } = await options.kinesisVideo.send(command, { abortSignal: options.signal });
-    const { Status = 'ACTIVE', DataRetentionInHours = 0 } = StreamInfo ?? {};
-    if (Status === 'DELETING') return problem(what, 'it is being deleted');
-    const { mode, outageToSurviveInHours } = config;
-    const retention =
-      mode === 'live' ? null : retentionProblem(streamName, DataRetentionInHours, outageToSurviveInHours);
-    if (retention !== null) return warning(what, retention);
-    return ok(what, `${Status}, keeps its video for ${DataRetentionInHours} h`);
+    return finding(what, verdictOfStream(streamName, StreamInfo ?? {}, config));
   } catch (error) {
     if (errorName(error) !== 'ResourceNotFoundException') return notChecked(what, error);
     const similar = similarNames(streamName, await streamNames(options));
     const hint = similar.length === 0 ? '' : `; did you mean ${similar.join(', ')}?`;
-    return problem(what, `there is no such stream in this account and region${hint}`);
+    const { text } = verdictOfStream(streamName, null, config);
+    return problem(what, `${text}${hint}`);
   }
+}
+
+function finding(what: string, { result, text }: StreamVerdict): Finding {
+  if (result === 'error') return problem(what, text);
+  return result === 'warning' ? warning(what, text) : ok(what, text);
 }
 
 /** For a hint only: who may not list them gets none. */
@@ -102,9 +102,9 @@ async function taggedStreams(
   } catch (error) {
     return [[], [notChecked(what, error)]];
   }
-  const finding =
+  const matches =
     arns.length === 0
       ? warning(what, 'no stream matches now; those that do later are read from then on')
       : ok(what, `${arns.length} ${arns.length === 1 ? 'stream matches' : 'streams match'} now`);
-  return [arns, [finding]];
+  return [arns, [matches]];
 }
