@@ -106,10 +106,11 @@ function endpointProblems(keys: RightKeys): Contradiction[] {
     return isNeeded ? [{ path: ['sageMakerEndpoint'], expected: 'the name of a SageMaker endpoint' }] : [];
   }
   const problems: Contradiction[] = [];
-  if (sageMakerEndpoint !== undefined) {
-    problems.push({ path: ['sageMakerEndpoint'], expected: 'nothing beside endpoints, which name theirs' });
-  }
   const names = endpoints.map(({ name }) => name);
+  // The stack always gives one.
+  if (sageMakerEndpoint !== undefined && !names.includes(sageMakerEndpoint)) {
+    problems.push({ path: ['sageMakerEndpoint'], expected: 'the name of one of the endpoints, or nothing' });
+  }
   for (const [index, { streams }] of endpoints.entries()) {
     if (streams?.every((stream) => stream === '')) {
       problems.push({

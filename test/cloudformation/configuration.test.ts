@@ -133,3 +133,8 @@ test('further configuration is added, and wins', () => {
   expect(configured({ MoreConfiguration: more })).toMatchObject({ mode: 'live', inferenceInterval: 30 });
   expect(configured({ MoreConfiguration: more, ResultBucket: 'my-results' })).toMatchObject({ mode: 'live' });
 });
+
+test('several endpoints, of which the stack names one', () => {
+  const config = configured({ MoreConfiguration: '"endpoints":[{"name":"detector"},{"name":"plates"}]' });
+  expect(config?.endpoints.map(({ name }) => name)).toEqual(['detector', 'plates']);
+});

@@ -58,11 +58,16 @@ test.each([
   ],
   [{ mode: 'lossless', queueFullPolicy: 'dropOldest' }, 'queueFullPolicy', '"block", as mode is "lossless"'],
   [{ mode: 'lossless', maxFrameAgeInMilli: 5 }, 'maxFrameAgeInMilli', '0, as mode is "lossless"'],
-  [{ endpoints: [{ name: 'two' }] }, 'sageMakerEndpoint', 'nothing beside endpoints, which name theirs'],
+  [{ endpoints: [{ name: 'two' }] }, 'sageMakerEndpoint', 'the name of one of the endpoints, or nothing'],
 ])('the contradiction %j is refused', (keys, key, expected) => {
   const { config, problems } = parsed(keys);
   expect(config).toBeNull();
   expect(problems).toEqual([expect.objectContaining({ key, expected })]);
+});
+
+test('sageMakerEndpoint, which the stack always gives, may stand beside endpoints of which it is one', () => {
+  const { config } = parsed({ sageMakerEndpoint: 'one', endpoints: [{ name: 'one' }, { name: 'two' }] });
+  expect(config?.endpoints.map(({ name }) => name)).toEqual(['one', 'two']);
 });
 
 test('contradictions are named together with what is wrong by itself', () => {
