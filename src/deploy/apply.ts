@@ -5,7 +5,7 @@ import {
 } from '@aws-sdk/client-cloudformation';
 import { textTable } from '../cli/text-table.ts';
 import { errorMessage, KvsInferenceError } from '../core/errors.ts';
-import { type ChangeSet, changeRows, executeChangeSet } from './change-set.ts';
+import { type ChangeSet, changeRows, discardChangeSet, executeChangeSet } from './change-set.ts';
 import { type Context, say } from './context.ts';
 import { follow, isGoingOn } from './follow.ts';
 import { createProgress } from './progress.ts';
@@ -18,6 +18,12 @@ export interface StackOperation {
   readonly observer?: StackObserver;
 }
 
+interface Outcome {
+  /** The stack's last one. */
+  readonly status: string;
+  readonly reasons: readonly string[];
+}
+
 /** What a resource is told that was given up because another one failed. */
 const CANCELLED = /^Resource (creation|update) cancelled/;
 
@@ -28,7 +34,8 @@ export function sayChanges({ changes, type }: ChangeSet, context: Context): void
 }
 
 /**
- * Makes the changes and shows how they come along. A stack that cannot be created leaves nothing.
+ * Makes the changes and shows how they come along. A stack that cannot be created leaves nothing, nor does a change set
+ * that is not begun with.
  *
  * @throws {KvsInferenceError} STACK_FAILED with the reasons, INTERRUPTED if the signal aborts
  */
@@ -39,7 +46,16 @@ export async function applyChangeSet(
 ): Promise<void> {
   const { cloudFormation, stackName } = operation;
   const start = () => executeChangeSet(cloudFormation, changeSet);
-  const { status, reasons } = await watch(start, operation, context);
+  let outcome: Outcome;
+  try {
+    context.signal.throwIfAborted();
+    outcome = await watch(start, operation, context);
+  } catch (error) {
+    // The first error is the one to be told.
+    if (!isGoingOn(error)) await discardChangeSet(cloudFormation, changeSet).catch(() => undefined);
+    throw error;
+  }
+  const { status, reasons } = outcome;
   if (status === `${changeSet.type}_COMPLETE`) return;
   if (status !== 'ROLLBACK_COMPLETE')
     throw stackFailed(`stack ${stackName} failed, it is ${status}`, reasons);
@@ -69,7 +85,7 @@ async function watch(
   start: () => Promise<void>,
   { cloudFormation, stackId, observer }: StackOperation,
   context: Context,
-): Promise<{ status: string; reasons: readonly string[] }> {
+): Promise<Outcome> {
   const { clock, signal } = context;
   const progress = createProgress(context, stackId);
   const reasons: string[] = [];

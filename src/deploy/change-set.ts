@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   type Change,
   type CloudFormationClient,
@@ -8,9 +9,11 @@ import {
   type Parameter,
   paginateDescribeChangeSet,
   paginateDescribeEvents,
+  paginateListChangeSets,
 } from '@aws-sdk/client-cloudformation';
-import type { Clock } from '../core/clock.ts';
+import { type Clock, NEVER } from '../core/clock.ts';
 import { errorMessage, errorName, KvsInferenceError, UsageError } from '../core/errors.ts';
+import { describeStack, isMissing } from './stacks.ts';
 
 export interface ChangeSetOptions {
   readonly cloudFormation: CloudFormationClient;
@@ -77,6 +80,8 @@ async function begin(options: ChangeSetOptions): Promise<{ id: string; stackId: 
     TemplateBody: templateBody,
     Parameters: [...parameters],
     Capabilities: ['CAPABILITY_IAM'],
+    // The SDK tries again where no answer comes: that is not to be a second one.
+    ClientToken: randomUUID(),
   });
   try {
     // Not to be broken off: there would be a change set that nobody knows of.
@@ -137,17 +142,47 @@ export async function executeChangeSet(
   cloudFormation: CloudFormationClient,
   { id }: ChangeSet,
 ): Promise<void> {
-  await cloudFormation.send(new ExecuteChangeSetCommand({ ChangeSetName: id }));
+  const command = new ExecuteChangeSetCommand({ ChangeSetName: id, ClientRequestToken: randomUUID() });
+  await cloudFormation.send(command);
 }
 
-/** Leaves things as they were: a stack that was to be created is no more than its change set. */
+/**
+ * Leaves things as they were. A stack that was to be created goes with the last of its change sets, unless somebody has
+ * begun to make it meanwhile.
+ */
 export async function discardChangeSet(
   cloudFormation: CloudFormationClient,
   changeSet: ChangeSet,
 ): Promise<void> {
   const { id, stackId, type } = changeSet;
-  if (type === 'CREATE') await cloudFormation.send(new DeleteStackCommand({ StackName: stackId }));
-  else await cloudFormation.send(new DeleteChangeSetCommand({ ChangeSetName: id }));
+  try {
+    await cloudFormation.send(new DeleteChangeSetCommand({ ChangeSetName: id }));
+  } catch (error) {
+    if (errorName(error) !== 'ChangeSetNotFoundException' && !isMissing(error)) throw error;
+  }
+  if (type === 'UPDATE' || (await hasChangeSets(cloudFormation, stackId, id))) return;
+  // Last of all: whatever is made until then is seen.
+  const stack = await describeStack(cloudFormation, stackId, NEVER);
+  if (stack?.StackStatus !== 'REVIEW_IN_PROGRESS') return;
+  await cloudFormation.send(new DeleteStackCommand({ StackName: stackId }));
+}
+
+/** Whether the stack has change sets but this one, which may be listed for a while. */
+async function hasChangeSets(
+  cloudFormation: CloudFormationClient,
+  stackId: string,
+  discarded: string,
+): Promise<boolean> {
+  try {
+    const pages = paginateListChangeSets({ client: cloudFormation }, { StackName: stackId });
+    for await (const { Summaries = [] } of pages) {
+      if (Summaries.some(({ ChangeSetId }) => ChangeSetId !== discarded)) return true;
+    }
+    return false;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
 }
 
 /** A line for each change. Pure. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   BatchGetBuildsCommand,
   type Build,
@@ -38,39 +39,46 @@ export async function buildWithCodeBuild(build: CodeBuildBuild, context: Context
     sourceTypeOverride: 'S3',
     sourceLocationOverride: `${bucket}/${key}`,
     environmentVariablesOverride: [{ name: 'TAG', value: tag }],
+    // The SDK tries again where no answer comes: that is not to be a second build.
+    idempotencyToken: randomUUID(),
   });
-  const { build: started } = await codeBuild.send(command, { abortSignal: signal });
+  // Not to be broken off: there would be a build that nobody stops.
+  const { build: started } = await codeBuild.send(command);
   const id = started?.id;
   if (id === undefined) throw new KvsInferenceError('IMAGE', 'StartBuild answered without an id');
   say(context, `building with CodeBuild: ${id}`);
+  let ended: Build;
   try {
-    await followBuild(id, codeBuild, context);
+    ended = await followBuild(id, codeBuild, context);
   } catch (error) {
     // Nobody waits for it any more.
-    if (signal.aborted) await codeBuild.send(new StopBuildCommand({ id })).catch(() => undefined);
+    await codeBuild.send(new StopBuildCommand({ id })).catch(() => undefined);
     throw error;
   }
+  if (ended.buildStatus !== 'SUCCEEDED') throw buildFailed(ended);
 }
 
+/** @returns it when it has ended */
 async function followBuild(
   id: string,
   codeBuild: Pick<CodeBuildClient, 'send'>,
   context: Context,
-): Promise<void> {
+): Promise<Build> {
   const { clock, signal } = context;
   const said = new Set<string>();
   for (;;) {
     const { builds } = await codeBuild.send(new BatchGetBuildsCommand({ ids: [id] }), {
       abortSignal: signal,
     });
-    const build: Build = builds?.[0] ?? {};
+    const build = builds?.[0];
+    if (build === undefined)
+      throw new KvsInferenceError('IMAGE', `CodeBuild knows nothing of the build ${id}`);
     for (const { phaseType = '', phaseStatus } of build.phases ?? []) {
       if (phaseStatus === undefined || said.has(phaseType)) continue;
       said.add(phaseType);
       say(context, `  ${phaseStatus}  ${phaseType}`);
     }
-    if (build.buildStatus === 'SUCCEEDED') return;
-    if (build.buildStatus !== undefined && build.buildStatus !== 'IN_PROGRESS') throw buildFailed(build);
+    if (build.buildStatus !== undefined && build.buildStatus !== 'IN_PROGRESS') return build;
     await clock.sleep(POLL_INTERVAL_MILLIS, signal);
   }
 }

@@ -182,7 +182,9 @@ class Deployment {
     const { signal, print } = this.#context;
     const { cloudFormation } = this.#clients;
     const { appName, stackName } = plan;
-    const stack = await describeStack(cloudFormation, stackName, signal);
+    const stack = await this.#lookUp('the outputs of the stack cannot be read', () =>
+      describeStack(cloudFormation, stackName, signal),
+    );
     const link = await this.#quickCreateLink(plan, region);
     const lines = summaryLines({
       appName,
@@ -198,17 +200,20 @@ class Deployment {
   async #quickCreateLink({ appName, stackName, values }: Plan, region: string) {
     const { signal } = this.#context;
     const { cloudFormation, s3 } = this.#clients;
-    const { Bucket: bucket } = await imageOutputs(appName, cloudFormation, signal);
-    if (bucket === undefined) return null;
-    try {
+    return await this.#lookUp('there is no quick-create link', async () => {
+      const { Bucket: bucket } = await imageOutputs(appName, cloudFormation, signal);
+      if (bucket === undefined) return null;
       const templateUrl = await uploadTemplate(s3, { bucket, region, file: this.#file, signal });
       return quickCreateLink(this.#file.template, values, { region, templateUrl, stackName });
+    });
+  }
+
+  /** For what is only told: the stack is there all the same. @returns null if that fails, having said so */
+  async #lookUp<T>(failure: string, call: () => Promise<T>): Promise<T | null> {
+    try {
+      return await call();
     } catch (error) {
-      // The stack is there all the same.
-      say(
-        this.#context,
-        `the template cannot be put into ${bucket}: ${errorName(error)}: ${errorMessage(error)}`,
-      );
+      say(this.#context, `${failure}: ${errorName(error)}: ${errorMessage(error)}`);
       return null;
     }
   }

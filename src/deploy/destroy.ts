@@ -1,16 +1,17 @@
 import { DeleteTableCommand } from '@aws-sdk/client-dynamodb';
-import { DeleteObjectsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { EXIT_FAILED, EXIT_OK, type ExitCode } from '../cli/exit-code.ts';
 import { textTable } from '../cli/text-table.ts';
 import { errorName, KvsInferenceError, UsageError } from '../core/errors.ts';
 import { findAccount } from './account.ts';
 import { removeStack } from './apply.ts';
+import { emptyBuckets } from './buckets.ts';
 import { type Clients, createClients } from './clients.ts';
 import { type Context, isTyped, say } from './context.ts';
 import { IMAGE_PARAMETER, imageStackName } from './image.ts';
 import type { ParameterValues } from './parameters.ts';
 import { stackNameOf } from './plan.ts';
 import {
+  APPLICATION_PARAMETER,
   describeStack,
   isOurs,
   parametersOf,
@@ -43,7 +44,6 @@ interface Victim {
 }
 
 const TABLE = 'AWS::DynamoDB::Table';
-const BUCKET = 'AWS::S3::Bucket';
 
 /** Says what goes and what stays, asks, deletes, and says how the rest is deleted. */
 export async function destroy(options: DestroyOptions, context: Context): Promise<ExitCode> {
@@ -59,9 +59,15 @@ async function destroyWith(clients: Clients, options: DestroyOptions, context: C
   const { appName, withImage, withLeases, dryRun } = options;
   const account = await findAccount(clients, context.signal);
   const stackName = options.stackName ?? stackNameOf(appName);
-  const application = await findVictim(stackName, appName, undefined, clients, context);
+  const application = await findVictim(stackName, appName, APPLICATION_PARAMETER, clients, context);
   const imageStack = imageStackName(appName);
   const image = withImage ? await findVictim(imageStack, appName, IMAGE_PARAMETER, clients, context) : null;
+  if (application === null && withLeases) {
+    throw new KvsInferenceError(
+      'STACK_STATE',
+      `there is no stack ${stackName}, so its lease table cannot be found this way, and nothing is deleted; to find it: aws dynamodb list-tables --region ${account.region}; what else is there can be deleted without --with-leases`,
+    );
+  }
   if (application === null && image === null) {
     throw new UsageError(`there is no stack ${stackName} in ${account.region} of account ${account.account}`);
   }
@@ -90,9 +96,7 @@ async function destroyWith(clients: Clients, options: DestroyOptions, context: C
 
   const { cloudFormation, s3 } = clients;
   for (const victim of victims) {
-    for (const { type, physicalId } of victim.goes) {
-      if (type === BUCKET) await emptyBucket(physicalId, s3, context.signal);
-    }
+    await emptyBuckets(victim.goes, s3, context.signal);
     await removeStack({ cloudFormation, ...victim }, context);
   }
   if (withLeases) for (const { physicalId } of tables) await deleteTable(physicalId, clients, context);
@@ -103,14 +107,14 @@ async function destroyWith(clients: Clients, options: DestroyOptions, context: C
 }
 
 /**
- * @param parameter that only the stack's template has, if there is one
+ * @param parameter that only the stack's template has
  * @returns null if there is no such stack
  * @throws {UsageError} if it is not ours, or must not be deleted
  */
 async function findVictim(
   stackName: string,
   appName: string,
-  parameter: string | undefined,
+  parameter: string,
   { cloudFormation }: Clients,
   { signal }: Context,
 ): Promise<Victim | null> {
@@ -151,32 +155,6 @@ async function findVictim(
 async function hasImageStack(appName: string, { cloudFormation }: Clients, { signal }: Context) {
   const stack = await describeStack(cloudFormation, imageStackName(appName), signal);
   return stack !== null && isOurs(stack, appName, IMAGE_PARAMETER);
-}
-
-/**
- * CloudFormation deletes no bucket that has something in it.
- *
- * @throws {KvsInferenceError} BUCKET if something cannot be deleted
- */
-async function emptyBucket(Bucket: string, s3: Clients['s3'], signal: AbortSignal): Promise<void> {
-  try {
-    for (;;) {
-      const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket }), { abortSignal: signal });
-      if (Contents.length === 0) return;
-      const Objects = Contents.map(({ Key }) => ({ Key }));
-      const command = new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } });
-      const { Errors = [] } = await s3.send(command, { abortSignal: signal });
-      const [first] = Errors;
-      if (first === undefined) continue;
-      const { Key, Code, Message } = first;
-      throw new KvsInferenceError(
-        'BUCKET',
-        `bucket ${Bucket}: ${Errors.length} objects cannot be deleted, such as ${Key}: ${Code}: ${Message}`,
-      );
-    }
-  } catch (error) {
-    if (errorName(error) !== 'NoSuchBucket') throw error;
-  }
 }
 
 /** Somebody may have deleted it already. */

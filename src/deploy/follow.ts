@@ -34,7 +34,7 @@ export function isGoingOn(error: unknown): boolean {
  *
  * @returns the stack's last status, such as `CREATE_COMPLETE`
  * @throws {KvsInferenceError} INTERRUPTED if the signal aborts meanwhile, or the stack cannot be looked at any more:
- *   CloudFormation goes on
+ *   CloudFormation goes on. With any other error nothing has been started
  */
 export async function follow(start: () => Promise<void>, options: FollowOptions): Promise<string> {
   const { stackId, clock, signal, onEvent, onPoll } = options;

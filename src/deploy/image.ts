@@ -2,6 +2,7 @@ import type { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { DescribeImagesCommand, type ECRClient } from '@aws-sdk/client-ecr';
 import { errorName, KvsInferenceError, UsageError } from '../core/errors.ts';
 import { applyChangeSet, removeStack } from './apply.ts';
+import { emptyBuckets } from './buckets.ts';
 import { createChangeSet } from './change-set.ts';
 import { type Finding, notChecked, ok, problem } from './checks/finding.ts';
 import type { Clients } from './clients.ts';
@@ -18,6 +19,7 @@ import {
   parametersOf,
   requireDeployable,
   requireOurs,
+  stackResources,
   stackState,
 } from './stacks.ts';
 import { readTemplateFile } from './template.ts';
@@ -123,7 +125,7 @@ async function chooseEngine({ engine }: ImageOptions, context: Context): Promise
 async function ensureStack(
   stackName: string,
   changes: ParameterValues,
-  { appName, clients: { cloudFormation } }: ImageOptions,
+  { appName, clients: { cloudFormation, s3 } }: ImageOptions,
   context: Context,
 ): Promise<Readonly<Record<string, string>>> {
   const { clock, root, signal } = context;
@@ -135,6 +137,8 @@ async function ensureStack(
   }
   requireDeployable(stack);
   if (state === 'failed') {
+    // What it holds is made again, and is often why the stack could not be deleted.
+    await emptyBuckets(await stackResources(cloudFormation, stackName, signal), s3, signal);
     await removeStack({ cloudFormation, stackName, stackId: stack?.StackId ?? stackName }, context);
   }
   const isUpdate = state === 'usable';
@@ -148,7 +152,6 @@ async function ensureStack(
     signal,
   });
   if (changeSet !== null) {
-    signal.throwIfAborted();
     say(context, `${isUpdate ? 'updating' : 'creating'} the stack ${stackName}`);
     const { stackId } = changeSet;
     await applyChangeSet(changeSet, { cloudFormation, stackName, stackId }, context);

@@ -82,7 +82,7 @@ export class LiveParameter {
     try {
       await update();
     } catch (error) {
-      if (!isGoingOn(error)) await this.#restore(live);
+      if (!isGoingOn(error)) await this.#restore(live, before);
       else if (live !== before) {
         const file = this.#backUp(live);
         this.#say(`should the update fail, what was tuned is lost; ${this.#howToPutBack(file, true)}`);
@@ -141,10 +141,19 @@ export class LiveParameter {
   }
 
   /** Whatever happens here: the error that is thrown is that of the update. */
-  async #restore(live: string): Promise<void> {
+  async #restore(live: string, before: string | null): Promise<void> {
     try {
       const now = await readParameter(this.#ssm, this.#name, NEVER);
       if (now?.Value === live) return;
+      if (now === null || now.Value !== before) {
+        const is =
+          now === null ? 'is not there any more' : 'holds what neither was there nor is of the rollback';
+        const file = this.#backUp(live);
+        this.#say(
+          `${is}, and is left alone; what it held: ${file}; ${this.#howToPutBack(file, now !== null)}`,
+        );
+        return;
+      }
       await this.#put(live, true);
       this.#say('the rollback has put the old configuration there: what was tuned is put back');
     } catch (error) {

@@ -6,7 +6,7 @@ import {
 import type { Parameter, SSMClient } from '@aws-sdk/client-ssm';
 import { configError, parseConfig } from '../config/parse.ts';
 import type { Config } from '../config/resolve.ts';
-import { errorMessage, errorName, UsageError } from '../core/errors.ts';
+import { UsageError } from '../core/errors.ts';
 import {
   CONFIGURATION_RESOURCE,
   expectedPhysicalIds,
@@ -17,7 +17,9 @@ import { keepTuned, type Tuning } from './difference.ts';
 import { readParameter } from './live-parameter.ts';
 import { effectiveValues, type ParameterValues, ruleProblems, valueProblems } from './parameters.ts';
 import {
+  APPLICATION_PARAMETER,
   describeStack,
+  isMissing,
   parametersOf,
   requireDeployable,
   requireOurs,
@@ -86,7 +88,9 @@ export async function makePlan(options: PlanOptions): Promise<Plan> {
   const previous = state === 'usable' ? parametersOf(stack) : {};
   const wanted = effectiveValues(template, given, previous);
   const appName = wanted['AppName'] ?? '';
-  if (stack !== null && state !== 'none') requireOurs(stack, appName, 'choose another --stack-name');
+  if (stack !== null && state !== 'none') {
+    requireOurs(stack, appName, 'choose another --stack-name', APPLICATION_PARAMETER);
+  }
 
   const resources = state === 'none' ? [] : await stackResources(cloudFormation, stackName, signal);
   const parameter = await readParameter(options.ssm, appName, signal);
@@ -181,7 +185,6 @@ async function requireNobodys(name: string, { cloudFormation, signal }: PlanOpti
     );
   } catch (error) {
     // How CloudFormation says that it is of no stack.
-    const isOfNone = errorName(error) === 'ValidationError' && errorMessage(error).includes('does not exist');
-    if (!isOfNone) throw error;
+    if (!isMissing(error)) throw error;
   }
 }

@@ -76,7 +76,6 @@ class RollOut {
       return await this.#setParameterAlone();
     }
     if (!(await this.#isGo(changeSet, seen))) return false;
-    if (lost !== null) await this.#live.putBack(lost);
     const live = seen ?? lost;
     const update = () => this.#apply(changeSet);
     if (live === null) await update();
@@ -113,7 +112,6 @@ class RollOut {
       const changeSet = await this.#changeSet();
       if (changeSet === null) return;
       sayChanges(changeSet, this.#context);
-      this.#context.signal.throwIfAborted();
       await this.#apply(changeSet);
     };
     const isGone = async (signal: AbortSignal) =>
@@ -137,13 +135,20 @@ class RollOut {
     });
   }
 
-  /** @param expected what the SSM parameter has to hold still when the answer has come. */
+  /**
+   * Asks, and has the SSM parameter there for the change.
+   *
+   * @param expected what it has to hold still when the answer has come
+   */
   async #isGo(changeSet: ChangeSet, expected: string | null): Promise<boolean> {
     sayChanges(changeSet, this.#context);
     try {
       const isAgreedTo = await this.#isAgreed(`Deploy this as stack ${this.#plan.stackName}?`);
-      if (isAgreedTo) await this.#live.requireStill(expected);
-      if (isAgreedTo) return true;
+      if (isAgreedTo) {
+        await this.#live.requireStill(expected);
+        if (this.#plan.lost !== null) await this.#live.putBack(this.#plan.lost);
+        return true;
+      }
     } catch (error) {
       // The first error is the one to be told.
       await discardChangeSet(this.#cloudFormation, changeSet).catch(() => undefined);

@@ -20,6 +20,9 @@ export interface StackResource {
 /** How the description of each of our templates begins. */
 const DESCRIPTION = 'kvs-inference: ';
 
+/** The parameter that only the template of the application has. */
+export const APPLICATION_PARAMETER = 'StreamNames';
+
 /** https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html; null: no such stack */
 export async function describeStack(
   cloudFormation: CloudFormationClient,
@@ -31,9 +34,14 @@ export async function describeStack(
     const { Stacks } = await cloudFormation.send(command, { abortSignal: signal });
     return Stacks?.[0] ?? null;
   } catch (error) {
-    if (errorName(error) === 'ValidationError' && errorMessage(error).includes('does not exist')) return null;
+    if (isMissing(error)) return null;
     throw error;
   }
+}
+
+/** How CloudFormation says that there is no such stack. */
+export function isMissing(error: unknown): boolean {
+  return errorName(error) === 'ValidationError' && errorMessage(error).includes('does not exist');
 }
 
 /**
@@ -55,7 +63,7 @@ export function stackState(stack: Stack | null): StackState {
  * Whether the stack was made with the template that has this parameter, and for this application. Its name may be that
  * of anything, and other templates have a parameter AppName, too.
  */
-export function isOurs(stack: Stack, appName: string, parameter = 'AppName'): boolean {
+export function isOurs(stack: Stack, appName: string, parameter: string): boolean {
   const parameters = parametersOf(stack);
   return (
     stack.Description?.startsWith(DESCRIPTION) === true &&
@@ -66,13 +74,19 @@ export function isOurs(stack: Stack, appName: string, parameter = 'AppName'): bo
 
 /**
  * @param remedy what to do if it is another one's
+ * @param parameter that only the stack's template has
  * @throws {UsageError} saying whose it is
  */
-export function requireOurs(stack: Stack, appName: string, remedy: string, parameter?: string): void {
+export function requireOurs(stack: Stack, appName: string, remedy: string, parameter: string): void {
   if (isOurs(stack, appName, parameter)) return;
   const owner = parametersOf(stack)['AppName'] ?? appName;
   const isApplication = owner !== appName && isOurs(stack, owner, parameter);
-  const whose = isApplication ? `is that of ${owner}` : `is none of kvs-inference's for ${appName}`;
+  const isSibling = isOurs(stack, appName, 'AppName');
+  const whose = isApplication
+    ? `is that of ${owner}`
+    : isSibling
+      ? "is another one of kvs-inference's"
+      : `is none of kvs-inference's for ${appName}`;
   throw new UsageError(`stack ${stack.StackName} ${whose}, and is left alone: ${remedy}`);
 }
 

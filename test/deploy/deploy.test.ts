@@ -235,6 +235,64 @@ describe('a first deployment', () => {
     expect(await runProgram(args, { answers: ['y'] })).toMatchObject({ exitCode: 0 });
   });
 
+  test.each([
+    [
+      'is made',
+      'CREATE_COMPLETE',
+      () =>
+        Object.assign(stackOf(fake.current, 'cameras') ?? {}, {
+          status: 'CREATE_COMPLETE',
+          body: 'Resources: {}',
+        }),
+    ],
+    [
+      'has another change set',
+      'REVIEW_IN_PROGRESS',
+      () =>
+        fake.current.cloudFormation.call(
+          'CreateChangeSet',
+          { StackName: 'cameras', TemplateBody: '{"Resources":{}}' },
+          {},
+        ),
+    ],
+  ])('deletes no stack after a no that %s meanwhile', async (_what, status, meanwhile) => {
+    fake.current.onChange = (change) => {
+      if (change.startsWith('Delete')) meanwhile();
+    };
+    const args = [...NEW.filter((arg) => arg !== '--yes'), '--image', IMAGE];
+    expect(await runProgram(args, { answers: ['n'] })).toMatchObject({ exitCode: 1 });
+    expect(stackOf(fake.current, 'cameras')?.status).toBe(status);
+    expect(fake.current.changes.join()).not.toContain('DeleteStack');
+  });
+
+  test('has the same token for what the SDK tries again', async () => {
+    const { errors } = fake.current.cloudFormation;
+    const lost = { code: 'RequestTimeout', message: 'again' };
+    Object.assign(errors, { CreateChangeSet: [lost], ExecuteChangeSet: [lost] });
+    expect(await runProgram([...NEW, '--image', IMAGE])).toMatchObject({ exitCode: 0 });
+    const sent = fake.current.requests.map(({ body }) => new URLSearchParams(body.toString()));
+    for (const [action, token] of [
+      ['CreateChangeSet', 'ClientToken'],
+      ['ExecuteChangeSet', 'ClientRequestToken'],
+    ] as const) {
+      const tokens = sent.filter((input) => input.get('Action') === action).map((input) => input.get(token));
+      expect(tokens).toEqual([expect.stringMatching(/^[0-9a-f-]{36}$/), tokens[0]]);
+    }
+  });
+
+  test('is done even where what is told of it cannot be looked up', async () => {
+    const denied = { code: 'AccessDenied', message: 'no' };
+    fake.current.onChange = (change) => {
+      if (!change.startsWith('ExecuteChangeSet')) return;
+      fake.current.cloudFormation.errors['DescribeStacks'] = [denied, denied];
+    };
+    const { exitCode, said, printed } = await runProgram([...NEW, '--image', IMAGE]);
+    expect(said).toContain('the outputs of the stack cannot be read: AccessDenied: no');
+    expect(said).toContain('there is no quick-create link: AccessDenied: no');
+    expect(printed).toContain('aws logs tail /kvs-inference/cameras/parser --follow');
+    expect(exitCode).toBe(0);
+  });
+
   test('shows on a terminal that time goes on where nothing happens', async () => {
     fake.current.cloudFormation.idlePolls = 20;
     const { said } = await runProgram([...NEW, '--image', IMAGE], { answers: [] });

@@ -51,6 +51,16 @@ test('deletes the image of an application that is gone already', async () => {
   expect(stacksLeft()).toEqual([]);
 });
 
+test('deletes nothing where the lease table is to go with an application that is gone already', async () => {
+  await runProgram([...DESTROY, '--yes']);
+  fake.current.changes.length = 0;
+  const { exitCode, said } = await runProgram([...DESTROY, '--yes', '--with-image', '--with-leases']);
+  expect(exitCode).toBe(1);
+  expect(said).toContain('there is no stack cameras, so its lease table cannot be found this way');
+  expect(said).toContain('aws dynamodb list-tables --region eu-central-1');
+  expect(fake.current.changes).toEqual([]);
+});
+
 test('says that there is no such stack', async () => {
   const { exitCode, said } = await runProgram(['destroy', '--app-name', 'other', '--yes']);
   expect(exitCode).toBe(2);

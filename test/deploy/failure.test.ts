@@ -104,6 +104,31 @@ describe('an update that fails', () => {
     expect(fake.current.parameters.get('cameras')?.Tier).toBe('Intelligent-Tiering');
   });
 
+  test.each([
+    [
+      'was tuned by somebody else',
+      () => tune({ inferenceInterval: 1 }),
+      'holds what neither',
+      ' --overwrite',
+    ],
+    ['was deleted', () => fake.current.parameters.clear(), 'is not there any more', ''],
+  ])('leaves alone what %s meanwhile, and saves what was tuned', async (_who, meanwhile, message, option) => {
+    tune({ inferenceInterval: 3 });
+    const tuned = configurationOf(fake.current);
+    fake.current.onChange = (change) => {
+      if (change.startsWith('ExecuteChangeSet')) fake.current.onRequest = meanwhile;
+    };
+    const { said } = await runProgram([...CAMERAS, '--image', IMAGE, '--max-workers', '5']);
+    const file = `${root}cameras.ssm-backup.json`;
+    expect(said).toContain(message);
+    expect(said).toContain(
+      `--tier Intelligent-Tiering${option} --value file://${file} --region eu-central-1`,
+    );
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(tuned);
+    expect(fake.current.changes).not.toContain('PutParameter cameras');
+    rmSync(file);
+  });
+
   test('writes nothing where nothing was tuned', async () => {
     const { exitCode } = await runProgram([...CAMERAS, '--image', IMAGE, '--max-workers', '5']);
     expect(exitCode).toBe(1);
@@ -183,6 +208,33 @@ test('a template that CloudFormation does not take is wrong use', async () => {
   const { exitCode, said } = await runProgram([...NEW, '--image', IMAGE]);
   expect(exitCode).toBe(2);
   expect(said).toContain('cameras: Template format error');
+});
+
+test.each(['ExecuteChangeSet', 'DescribeStackEvents'])(
+  'a change set that nobody has begun with, as %s is refused, is not left behind',
+  async (action) => {
+    const refuse = () => {
+      fake.current.cloudFormation.errors[action] = [{ code: 'AccessDenied', message: 'no' }];
+    };
+    refuse();
+    expect(await runProgram([...NEW, '--image', IMAGE])).toMatchObject({ exitCode: 1 });
+    expect(stackOf(fake.current, 'cameras')?.status).toBe('DELETE_COMPLETE');
+    await deployed();
+    refuse();
+    const update = [...CAMERAS, '--image', IMAGE, '--max-workers', '5'];
+    expect(await runProgram(update)).toMatchObject({ exitCode: 1 });
+    expect(stackOf(fake.current, 'cameras')?.status).toBe('CREATE_COMPLETE');
+    expect(fake.current.cloudFormation.changeSetsLeft).toBe(0);
+  },
+);
+
+test('a change set is not left behind where the SSM parameter cannot be put back before it', async () => {
+  await deployed();
+  fake.current.parameters.clear();
+  fake.current.deny('AmazonSSM.PutParameter');
+  const update = [...CAMERAS, '--image', IMAGE, '--max-workers', '5'];
+  expect(await runProgram(update)).toMatchObject({ exitCode: 1 });
+  expect(fake.current.cloudFormation.changeSetsLeft).toBe(0);
 });
 
 test('a stack that cannot be looked at now and then is looked at again', async () => {

@@ -34,6 +34,7 @@ export async function startFakeAccount() {
     /** Addresses of images. */
     images: new Set<string>(),
     isBuildFailing: false,
+    isBuildForgotten: false,
     hasCredentials: true,
     /** Keys by buckets. */
     objects: new Map<string, Map<string, Buffer>>(),
@@ -119,12 +120,17 @@ export async function startFakeAccount() {
       return ok({ build: { id: 'kvs:1' } });
     },
     'CodeBuild_20161006.BatchGetBuilds': () => {
+      if (account.isBuildForgotten) return ok({ builds: [] });
       const phases = [{ phaseType: 'PROVISIONING', phaseStatus: 'SUCCEEDED' }];
       const failed = { phaseType: 'BUILD', phaseStatus: 'FAILED', contexts: [{ message: 'no space left' }] };
       const build = account.isBuildFailing
         ? { buildStatus: 'FAILED', phases: [...phases, failed], logs: { deepLink: 'https://logs.example' } }
         : { buildStatus: 'SUCCEEDED', phases };
       return ok({ builds: [build] });
+    },
+    'CodeBuild_20161006.StopBuild': ({ id = '' }) => {
+      changed('StopBuild', id);
+      return ok({ build: { id } });
     },
     'DynamoDB_20120810.DeleteTable': ({ TableName = '' }) => {
       changed('DeleteTable', TableName);

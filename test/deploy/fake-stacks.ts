@@ -84,8 +84,9 @@ export class FakeStacks {
     if (action === 'DescribeEvents') return this.#validations();
     if (action === 'DescribeChangeSet') return this.#describeChangeSet(input['ChangeSetName'] ?? '');
     if (action === 'ExecuteChangeSet') return this.#execute(input['ChangeSetName'] ?? '');
-    if (action === 'DeleteChangeSet') return {};
+    if (action === 'DeleteChangeSet') return this.#changeSets.delete(input['ChangeSetName'] ?? '') && {};
     if (stack === undefined) return null;
+    if (action === 'ListChangeSets') return { Summaries: this.#changeSetsOf(stack) };
     if (action === 'DescribeStacks') return { Stacks: [describe(stack)] };
     if (action === 'GetTemplate') return { TemplateBody: stack.body };
     if (action === 'DeleteStack') return this.#delete(stack);
@@ -182,6 +183,17 @@ export class FakeStacks {
     return { Id: changeSetId, StackId: stack.id };
   }
 
+  #changeSetsOf(stack: FakeStack) {
+    return [...this.#changeSets.values()]
+      .filter((changeSet) => changeSet.stack === stack)
+      .map(({ id }) => ({ ChangeSetId: id }));
+  }
+
+  /** How many nobody has executed or deleted. */
+  get changeSetsLeft(): number {
+    return this.#changeSets.size;
+  }
+
   #describeChangeSet(id: string) {
     const { stack, body, parameters, isNew } = this.#changeSets.get(id) as FakeChangeSet;
     if (this.refusal !== null) return { Status: 'FAILED', StatusReason: this.refusal.reason };
@@ -205,6 +217,7 @@ export class FakeStacks {
 
   #execute(id: string) {
     const { stack, body, parameters, isNew } = this.#changeSets.get(id) as FakeChangeSet;
+    for (const { ChangeSetId } of this.#changeSetsOf(stack)) this.#changeSets.delete(ChangeSetId);
     const verb = isNew ? 'CREATE' : 'UPDATE';
     const resources = resourcesOf(body, parameters);
     const before = isNew ? null : this.#configuration(stack);

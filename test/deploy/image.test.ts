@@ -127,8 +127,39 @@ describe('the image', () => {
     fake.current.isBuildFailing = true;
     const { exitCode, said } = await runProgram(NEW);
     expect(exitCode).toBe(1);
+    expect(fake.current.changes.join()).not.toContain('StopBuild');
     expect(said).toContain('the build ended as FAILED\n  BUILD: no space left\n  log: https://logs.example');
     expect(stackOf(fake.current, 'cameras')).toBeUndefined();
+  });
+
+  test('is not waited for where nobody can look at its build, which is stopped', async () => {
+    fake.current.deny('CodeBuild_20161006.BatchGetBuilds');
+    expect(await runProgram(NEW)).toMatchObject({ exitCode: 1 });
+    expect(fake.current.changes.at(-1)).toBe('StopBuild kvs:1');
+    expect(fake.current.builds).toMatchObject([
+      { idempotencyToken: expect.stringMatching(/^[0-9a-f-]{36}$/) },
+    ]);
+  });
+
+  test('is not waited for where CodeBuild has forgotten its build', async () => {
+    fake.current.isBuildForgotten = true;
+    const { exitCode, said } = await runProgram(NEW);
+    expect(exitCode).toBe(1);
+    expect(said).toContain('CodeBuild knows nothing of the build kvs:1');
+  });
+
+  test('has a stack of its own again where the one before could not be deleted, as its bucket was full', async () => {
+    const objects = () => fake.current.objects.get('cameras-image-bucket-0123456789ab');
+    await runProgram(NEW);
+    Object.assign(stackOf(fake.current, 'cameras-image') ?? {}, { status: 'DELETE_FAILED' });
+    objects()?.set('old', Buffer.from('old'));
+    const sizes: unknown[] = [];
+    fake.current.onChange = (change) => {
+      if (change.startsWith('DeleteStack')) sizes.push(objects()?.size);
+    };
+    expect(await runProgram([...NEW, '--engine', 'codebuild'])).toMatchObject({ exitCode: 0 });
+    expect(sizes).toEqual([0]);
+    expect(stackOf(fake.current, 'cameras-image')?.status).toBe('CREATE_COMPLETE');
   });
 
   test.each([

@@ -156,6 +156,18 @@ describe('the next deployment', () => {
     expect(said).toContain('stack cameras is that of cameras');
   });
 
+  test('takes no stack of an image for that of an application', async () => {
+    expect(await runProgram(NEW)).toMatchObject({ exitCode: 0 });
+    fake.current.changes.length = 0;
+    const args = ['--app-name', 'cameras', '--stack-name', 'cameras-image', '--yes'];
+    for (const command of [['deploy', ...NEW.slice(4)], ['destroy']]) {
+      const { exitCode, said } = await runProgram([...command, ...args]);
+      expect(exitCode).toBe(2);
+      expect(said).toContain("stack cameras-image is another one of kvs-inference's, and is left alone");
+    }
+    expect(fake.current.changes).toEqual([]);
+  });
+
   test('leaves a stack alone that is something else', async () => {
     await deployed();
     Object.assign(stackOf(fake.current, 'cameras') ?? {}, {
