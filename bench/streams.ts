@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
 import { Closers } from '../src/core/closers.ts';
 import type { SourceFrame } from '../src/emulator/camera/video-source.ts';
-import { startHttpProxy } from '../test/chaos/proxy.ts';
+import { mediaFrom, startHttpProxy } from '../test/chaos/proxy.ts';
 import { startEndlessMedia } from '../test/e2e/endless-media.ts';
 import { startLocal, until } from '../test/e2e/local.ts';
 import { openClip } from '../test/support/local-services.ts';
@@ -54,8 +54,7 @@ async function measure(one: Case, seconds: number) {
       await startHttpProxy({
         target: local.env['AWS_ENDPOINT_URL_KINESIS_VIDEO'] ?? '',
         random: new Random(1),
-        rewrite: (path, body) =>
-          path === '/getDataEndpoint' ? JSON.stringify({ DataEndpoint: media.url }) : body,
+        rewrite: mediaFrom(media.url),
       }),
     );
     const application = await local.addApplication('streams', {

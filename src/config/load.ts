@@ -1,6 +1,6 @@
 import { GetParameterCommand, ParameterNotFound, type SSMClient } from '@aws-sdk/client-ssm';
 import { type Clock, withTimeout } from '../core/clock.ts';
-import { errorMessage, errorName, KvsInferenceError, UsageError } from '../core/errors.ts';
+import { errorName, errorText, KvsInferenceError, UsageError } from '../core/errors.ts';
 import { isTransientAwsError } from '../core/retry.ts';
 import type { Config } from './resolve.ts';
 import { configKeys } from './schema.ts';
@@ -32,7 +32,7 @@ export async function readParameter(
     if (error instanceof ParameterNotFound || errorName(error) === 'ParameterNotFound') {
       throw new UsageError(`ssm:${name}: there is no such parameter`, { cause: error });
     }
-    const problem = `ssm:${name} cannot be read: ${errorName(error)}: ${errorMessage(error)}`;
+    const problem = `ssm:${name} cannot be read: ${errorText(error)}`;
     const retryable = isTransientAwsError(error);
     throw new KvsInferenceError('PARAMETER_UNREADABLE', problem, { cause: error, retryable });
   }

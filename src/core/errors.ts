@@ -46,6 +46,11 @@ export function errorMessage(error: unknown): string {
   return isError(error) ? error.message || error.name : String(error);
 }
 
+/** Both, as `ThrottlingException: Rate exceeded`. */
+export function errorText(error: unknown): string {
+  return `${errorName(error)}: ${errorMessage(error)}`;
+}
+
 /** Makes a `switch` over a union exhaustive at compile time. */
 export function assertNever(value: never): never {
   throw new Error(`Unexpected value: ${JSON.stringify(value)}`);

@@ -1,5 +1,5 @@
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
-import { errorMessage, errorName, httpStatusOf, UsageError } from '../core/errors.ts';
+import { errorName, errorText, httpStatusOf, UsageError } from '../core/errors.ts';
 import type { Clients } from './clients.ts';
 
 export interface Account {
@@ -27,7 +27,7 @@ export async function findAccount(
     return { account, region, arn };
   } catch (error) {
     signal.throwIfAborted();
-    const what = `${errorName(error)}: ${errorMessage(error)}`;
+    const what = errorText(error);
     // The SDK's providers of credentials have asked nobody, or somebody else.
     const isAnswer = httpStatusOf(error) !== undefined || errorName(error).endsWith('ProviderError');
     throw new UsageError(

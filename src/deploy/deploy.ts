@@ -1,6 +1,6 @@
 import { EXIT_FAILED, EXIT_OK, type ExitCode } from '../cli/exit-code.ts';
 import { textTable } from '../cli/text-table.ts';
-import { errorMessage, errorName, UsageError } from '../core/errors.ts';
+import { errorText, UsageError } from '../core/errors.ts';
 import { type Account, findAccount } from './account.ts';
 import { checkAll } from './checks/checks.ts';
 import { findingsText } from './checks/finding.ts';
@@ -213,7 +213,7 @@ class Deployment {
     try {
       return await call();
     } catch (error) {
-      say(this.#context, `${failure}: ${errorName(error)}: ${errorMessage(error)}`);
+      say(this.#context, `${failure}: ${errorText(error)}`);
       return null;
     }
   }

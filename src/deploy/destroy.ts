@@ -7,13 +7,12 @@ import { removeStack } from './apply.ts';
 import { emptyBuckets } from './buckets.ts';
 import { type Clients, createClients } from './clients.ts';
 import { type Context, isTyped, say } from './context.ts';
-import { IMAGE_PARAMETER, imageStackName } from './image.ts';
+import { IMAGE_PARAMETER, imageStack, imageStackName } from './image.ts';
 import type { ParameterValues } from './parameters.ts';
 import { stackNameOf } from './plan.ts';
 import {
   APPLICATION_PARAMETER,
   describeStack,
-  isOurs,
   parametersOf,
   regionOf,
   requireDeployable,
@@ -60,8 +59,8 @@ async function destroyWith(clients: Clients, options: DestroyOptions, context: C
   const account = await findAccount(clients, context.signal);
   const stackName = options.stackName ?? stackNameOf(appName);
   const application = await findVictim(stackName, appName, APPLICATION_PARAMETER, clients, context);
-  const imageStack = imageStackName(appName);
-  const image = withImage ? await findVictim(imageStack, appName, IMAGE_PARAMETER, clients, context) : null;
+  const imageName = imageStackName(appName);
+  const image = withImage ? await findVictim(imageName, appName, IMAGE_PARAMETER, clients, context) : null;
   if (application === null && withLeases) {
     throw new KvsInferenceError(
       'STACK_STATE',
@@ -75,9 +74,11 @@ async function destroyWith(clients: Clients, options: DestroyOptions, context: C
   const victims = [application, image].filter((victim) => victim !== null);
   const goes = [...victims.flatMap((victim) => victim.goes), ...(withLeases ? tables : [])];
   const stays = victims.flatMap((victim) => victim.stays).filter((resource) => !goes.includes(resource));
+  // For a hint only: what else has its name is in nobody's way.
+  const otherImage = withImage ? null : await imageStack(appName, clients.cloudFormation, context.signal);
   const commands = [
     ...stays.map((resource) => remainderLine(resource, account.region)),
-    ...(!withImage && (await hasImageStack(appName, clients, context)) ? [imageLine(imageStack)] : []),
+    ...(otherImage === null ? [] : [imageLine(imageName)]),
     ...(application === null ? [] : outsideLines(application.parameters)),
   ];
 
@@ -149,12 +150,6 @@ async function findVictim(
     goes: resources.filter((resource) => !isKept(resource)),
     stays: resources.filter(isKept),
   };
-}
-
-/** For a hint only: what else has its name is in nobody's way. */
-async function hasImageStack(appName: string, { cloudFormation }: Clients, { signal }: Context) {
-  const stack = await describeStack(cloudFormation, imageStackName(appName), signal);
-  return stack !== null && isOurs(stack, appName, IMAGE_PARAMETER);
 }
 
 /** Somebody may have deleted it already. */

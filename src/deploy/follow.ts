@@ -4,7 +4,7 @@ import {
   type StackEvent,
 } from '@aws-sdk/client-cloudformation';
 import type { Clock } from '../core/clock.ts';
-import { errorMessage, errorName, httpStatusOf, KvsInferenceError } from '../core/errors.ts';
+import { errorName, errorText, httpStatusOf, KvsInferenceError } from '../core/errors.ts';
 import { regionOf } from './stacks.ts';
 
 export interface FollowOptions {
@@ -62,7 +62,7 @@ export async function follow(start: () => Promise<void>, options: FollowOptions)
       if (signal.aborted) throw goesOn('stopped', stackId, error);
       failedPolls += 1;
       if (failedPolls < MAX_FAILED_POLLS) continue;
-      throw goesOn(`cannot look: ${errorName(error)}: ${errorMessage(error)}`, stackId, error);
+      throw goesOn(`cannot look: ${errorText(error)}`, stackId, error);
     }
   }
 }

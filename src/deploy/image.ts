@@ -1,4 +1,4 @@
-import type { CloudFormationClient } from '@aws-sdk/client-cloudformation';
+import type { CloudFormationClient, Stack } from '@aws-sdk/client-cloudformation';
 import { DescribeImagesCommand, type ECRClient } from '@aws-sdk/client-ecr';
 import { errorName, KvsInferenceError, UsageError } from '../core/errors.ts';
 import { applyChangeSet, removeStack } from './apply.ts';
@@ -47,14 +47,21 @@ export function imageStackName(appName: string): string {
 /** The parameter that only its template has. */
 export const IMAGE_PARAMETER = 'UseCodeBuild';
 
-/** Of the stack that keeps the image; none if it is not there, or another one's. */
-export async function imageOutputs(
+/** The stack that keeps the image; null if it is not there, or another one's. */
+export async function imageStack(
   appName: string,
   cloudFormation: CloudFormationClient,
   signal: AbortSignal,
-): Promise<Readonly<Record<string, string>>> {
+): Promise<Stack | null> {
   const stack = await describeStack(cloudFormation, imageStackName(appName), signal);
-  return stack !== null && isOurs(stack, appName, IMAGE_PARAMETER) ? outputsOf(stack) : {};
+  return stack !== null && isOurs(stack, appName, IMAGE_PARAMETER) ? stack : null;
+}
+
+/** Of the stack that keeps the image; none if it is not there, or another one's. */
+export async function imageOutputs(
+  ...stack: Parameters<typeof imageStack>
+): Promise<Readonly<Record<string, string>>> {
+  return outputsOf(await imageStack(...stack));
 }
 
 /** The image that the stack has, if it was given and not built; null: it may be replaced by what is built. */

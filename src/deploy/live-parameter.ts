@@ -7,7 +7,7 @@ import {
   type SSMClient,
 } from '@aws-sdk/client-ssm';
 import { NEVER } from '../core/clock.ts';
-import { errorMessage, errorName, KvsInferenceError } from '../core/errors.ts';
+import { errorName, errorText, KvsInferenceError } from '../core/errors.ts';
 import { type Context, say } from './context.ts';
 import { isGoingOn } from './follow.ts';
 
@@ -135,7 +135,7 @@ export class LiveParameter {
       }
       this.#say('is as it was');
     } catch (error) {
-      const why = `${errorName(error)}: ${errorMessage(error)}`;
+      const why = errorText(error);
       this.#say(`cannot be put back (${why}); ${this.#howToPutBack(file, false)}`);
     }
   }
@@ -158,7 +158,7 @@ export class LiveParameter {
       this.#say('the rollback has put the old configuration there: what was tuned is put back');
     } catch (error) {
       const file = this.#backUp(live);
-      const why = `${errorName(error)}: ${errorMessage(error)}`;
+      const why = errorText(error);
       this.#say(`what was tuned cannot be put back (${why}); ${this.#howToPutBack(file, true)}`);
     }
   }

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { Command, CommanderError, Option } from 'commander';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, type ExitCode } from '../cli/exit-code.ts';
-import { errorMessage, errorName, httpStatusOf, KvsInferenceError, UsageError } from '../core/errors.ts';
+import { errorMessage, errorText, httpStatusOf, KvsInferenceError, UsageError } from '../core/errors.ts';
 import { ENGINES } from './container-engine.ts';
 import { type Context, say } from './context.ts';
 import { type DeployOptions, deploy } from './deploy.ts';
@@ -118,7 +118,7 @@ function report(error: unknown, context: Context): ExitCode {
   if (error instanceof KvsInferenceError) say(context, `kvs-inference: ${error.message}`);
   else if (context.signal.aborted) say(context, 'kvs-inference: stopped');
   else if (httpStatusOf(error) !== undefined) {
-    say(context, `kvs-inference: ${errorName(error)}: ${errorMessage(error)}`);
+    say(context, `kvs-inference: ${errorText(error)}`);
   } else say(context, `kvs-inference: ${error instanceof Error ? error.stack : errorMessage(error)}`);
   return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
 }

@@ -1,6 +1,6 @@
 import { type CloudWatchLogsClient, GetLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { DescribeTasksCommand, type ECSClient, ListTasksCommand, type Task } from '@aws-sdk/client-ecs';
-import { errorMessage, errorName } from '../core/errors.ts';
+import { errorName, errorText } from '../core/errors.ts';
 
 export interface TaskFailureOptions {
   readonly ecs: Pick<ECSClient, 'send'>;
@@ -46,7 +46,7 @@ export async function taskFailures(options: TaskFailureOptions): Promise<string[
     return [...new Set(lines.flat())];
   } catch (error) {
     signal.throwIfAborted();
-    return [`why its tasks stopped cannot be read: ${errorName(error)}: ${errorMessage(error)}`];
+    return [`why its tasks stopped cannot be read: ${errorText(error)}`];
   }
 }
 

@@ -29,6 +29,20 @@ export function parseStreamArn(arn: string): StreamArn | null {
   return { place, streamName, creationMillis: Number(creation) };
 }
 
+/** A stream as a configuration names it. @param reference its name or its ARN */
+export function namedStream(reference: string): DiscoveredStream {
+  const arn = parseStreamArn(reference);
+  return { streamName: arn?.streamName ?? reference, streamArn: arn === null ? null : reference };
+}
+
+/**
+ * How a call names a stream: by its ARN where that is known, as a stream that was created again under the name is another
+ * one.
+ */
+export function identifierOf({ streamName, streamArn }: DiscoveredStream) {
+  return streamArn === null ? { StreamName: streamName } : { StreamARN: streamArn };
+}
+
 /** Two streams of one name, of which only one can be read: leases and results go by the name. */
 export interface NameClash {
   readonly streamName: string;

@@ -13,6 +13,8 @@ import { PacedCalls } from './calls.ts';
 import {
   type DiscoveredStream,
   type Discovery,
+  identifierOf,
+  namedStream,
   parseStreamArn,
   type StreamArn,
 } from './discovered-stream.ts';
@@ -69,7 +71,7 @@ export class NamedStreams {
   async #look(name: string, signal: AbortSignal): Promise<Finding> {
     const arn = parseStreamArn(name);
     try {
-      const found = await this.#describe(arn === null ? { StreamName: name } : { StreamARN: name }, signal);
+      const found = await this.#describe(identifierOf(namedStream(name)), signal);
       if (found !== null && (arn === null || found === name)) return { state: 'there', streamArn: found };
       const successorArn = arn === null ? null : (found ?? (await this.#successor(arn, signal)));
       return { state: 'missing', successorArn };

@@ -4,8 +4,8 @@ import type { Clock } from '../core/clock.ts';
 import { errorMessage, errorName } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { PacedCalls } from './calls.ts';
-import type { DiscoveredStream } from './discovered-stream.ts';
-import { retentionProblem } from './retention.ts';
+import { type DiscoveredStream, identifierOf } from './discovered-stream.ts';
+import { outageOf, retentionProblem } from './retention.ts';
 
 export interface RetentionCheckOptions {
   /** In force now. */
@@ -63,12 +63,11 @@ export class RetentionCheck {
     return `${mode} ${outageToSurviveInHours}`;
   }
 
-  async #check({ streamName, streamArn }: DiscoveredStream, signal: AbortSignal): Promise<void> {
+  async #check(stream: DiscoveredStream, signal: AbortSignal): Promise<void> {
     const { config, kinesisVideo, log } = this.#options;
-    if (config().mode === 'live' || config().outageToSurviveInHours === 0) return;
-    const command = new DescribeStreamCommand(
-      streamArn === null ? { StreamName: streamName } : { StreamARN: streamArn },
-    );
+    if (outageOf(config()) === 0) return;
+    const { streamName } = stream;
+    const command = new DescribeStreamCommand(identifierOf(stream));
     try {
       const { StreamInfo } = await this.#calls.call(
         'DescribeStream',

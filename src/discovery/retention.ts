@@ -1,3 +1,13 @@
+import type { Config } from '../config/resolve.ts';
+
+/** The outage that a stream has to survive, hours; what is not lossless may miss what came in one. Pure. */
+export function outageOf({
+  mode,
+  outageToSurviveInHours,
+}: Pick<Config, 'mode' | 'outageToSurviveInHours'>): number {
+  return mode === 'live' ? 0 : outageToSurviveInHours;
+}
+
 /**
  * What is wrong with how long a stream keeps its video. While no worker reads it, as in an outage of the endpoint or
  * during a deployment, only what the stream keeps is read later: without that, "lossless" is void. Pure.

@@ -1,6 +1,6 @@
 import type { StreamInfo } from '@aws-sdk/client-kinesis-video';
 import type { Config } from '../config/resolve.ts';
-import { retentionProblem } from './retention.ts';
+import { outageOf, retentionProblem } from './retention.ts';
 
 /** What a stream's description means for who is to read it. */
 export interface StreamVerdict {
@@ -18,7 +18,7 @@ export interface StreamVerdict {
 export function verdictOfStream(
   streamName: string,
   info: Pick<StreamInfo, 'Status' | 'DataRetentionInHours'> | null,
-  { mode, outageToSurviveInHours }: Pick<Config, 'mode' | 'outageToSurviveInHours'>,
+  config: Pick<Config, 'mode' | 'outageToSurviveInHours'>,
 ): StreamVerdict {
   if (info === null) return { result: 'error', text: 'there is no such stream in this account and region' };
   const { Status = 'ACTIVE', DataRetentionInHours = 0 } = info;
@@ -26,9 +26,7 @@ export function verdictOfStream(
   if (Status === 'CREATING') {
     return { result: 'warning', text: 'it is being created: it can be read when it is ACTIVE' };
   }
-  // What is not lossless may miss what came in an outage.
-  const outageInHours = mode === 'live' ? 0 : outageToSurviveInHours;
-  const problem = retentionProblem(streamName, DataRetentionInHours, outageInHours);
+  const problem = retentionProblem(streamName, DataRetentionInHours, outageOf(config));
   if (problem !== null) return { result: 'warning', text: problem };
   return { result: 'ok', text: `${Status}, keeps its video for ${DataRetentionInHours} h` };
 }

@@ -7,7 +7,7 @@ import {
 import { GetMediaCommand, type KinesisVideoMediaClient } from '@aws-sdk/client-kinesis-video-media';
 import type { Config } from '../config/resolve.ts';
 import { errorName } from '../core/errors.ts';
-import { parseStreamArn } from '../discovery/discovered-stream.ts';
+import { identifierOf, namedStream } from '../discovery/discovered-stream.ts';
 import { verdictOfStream } from '../discovery/stream-verdict.ts';
 import { type Check, failed, type Outcome, ok, type Verdict, warning } from './check.ts';
 
@@ -37,9 +37,9 @@ export function streamCheck(
   config: Pick<Config, 'mode' | 'outageToSurviveInHours'>,
   clients: StreamClients,
 ): Check {
-  const arn = parseStreamArn(stream);
-  const name = arn?.streamName ?? stream;
-  const identifier = arn === null ? { StreamName: stream } : { StreamARN: stream };
+  const named = namedStream(stream);
+  const name = named.streamName;
+  const identifier = identifierOf(named);
   const toRead = (reference: Reference) => [dataEndpointCheck(reference, withMedia, clients)];
   return {
     name: 'DescribeStream',

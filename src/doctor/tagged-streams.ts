@@ -1,6 +1,6 @@
 import type { TagFilters } from '../config/resolve.ts';
 import { isAccessDenied } from '../core/access-denied.ts';
-import { errorMessage, errorName } from '../core/errors.ts';
+import { errorText } from '../core/errors.ts';
 import { askEach } from '../discovery/ask-each.ts';
 import { parseStreamArn, unite } from '../discovery/discovered-stream.ts';
 import type { TagCalls } from '../discovery/tag-calls.ts';
@@ -47,10 +47,7 @@ function allStreamsCheck(streams: TaggedStreams): Check {
         return { ...ok(`${all.length} in this account and region`), next: [eachStreamCheck(all, streams)] };
       } catch (error) {
         if (!isAccessDenied(error)) throw error;
-        return failed(
-          `no stream can be found by its tags: ${errorName(error)}: ${errorMessage(error)}`,
-          REMEDY,
-        );
+        return failed(`no stream can be found by its tags: ${errorText(error)}`, REMEDY);
       }
     },
   };
@@ -71,7 +68,7 @@ function eachStreamCheck(all: readonly string[], streams: TaggedStreams): Check 
       );
       const [error] = failures.values();
       if (error === undefined) return outcome;
-      const problem = `${outcome.detail}; the tags of ${failures.size} of ${all.length} streams cannot be had, so these are not found: ${errorName(error)}: ${errorMessage(error)}`;
+      const problem = `${outcome.detail}; the tags of ${failures.size} of ${all.length} streams cannot be had, so these are not found: ${errorText(error)}`;
       const verdict = answers.size === 0 ? failed(problem, REMEDY) : warning(problem, REMEDY);
       return { ...verdict, next: outcome.next ?? [] };
     },

@@ -1,4 +1,4 @@
-import { errorMessage, errorName } from '../core/errors.ts';
+import { errorMessage, errorName, errorText } from '../core/errors.ts';
 import { THROTTLING_NAMES } from '../core/retry.ts';
 import { DISPENSABLE } from '../discovery/dispensable.ts';
 import type { Denial } from '../worker/access-denied.ts';
@@ -51,7 +51,7 @@ export function verdictOf(error: unknown): Verdict {
 
 /** Pure. @param denial which permission was missing: a warning where the worker can do without */
 export function verdictOfDenial(error: unknown, { statement, remedy }: Denial): Verdict {
-  const problem = `${errorName(error)}: ${errorMessage(error)}`;
+  const problem = errorText(error);
   const substitute = DISPENSABLE.get(statement.Action);
   const verdict =
     substitute === undefined

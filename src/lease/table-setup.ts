@@ -5,7 +5,7 @@ import {
   type TableDescription,
 } from '@aws-sdk/client-dynamodb';
 import { withTimeout } from '../core/clock.ts';
-import { errorMessage, errorName, KvsInferenceError, UsageError } from '../core/errors.ts';
+import { errorName, errorText, KvsInferenceError, UsageError } from '../core/errors.ts';
 import { isTransientAwsError, retry } from '../core/retry.ts';
 import { SYNC_LEASE_KEY } from './keys.ts';
 import { type LeaseItem, newLeaseItem } from './lease.ts';
@@ -219,8 +219,7 @@ async function persistently<T>(
   retries = RETRIES,
 ): Promise<T> {
   const { clock, tableName, requestTimeoutMillis, onTrouble } = options;
-  const problem = (error: unknown) =>
-    `DynamoDB table "${tableName}" cannot be ${what}: ${errorName(error)}: ${errorMessage(error)}`;
+  const problem = (error: unknown) => `DynamoDB table "${tableName}" cannot be ${what}: ${errorText(error)}`;
   try {
     return await retry(() => withTimeout(clock, requestTimeoutMillis, signal, call), {
       clock,

@@ -6,6 +6,7 @@ import {
   type StartSelector,
 } from '@aws-sdk/client-kinesis-video-media';
 import { assertNever, KvsInferenceError } from '../core/errors.ts';
+import { identifierOf } from '../discovery/discovered-stream.ts';
 import type { MediaSource, ReadPosition, StreamReference } from './source.ts';
 
 /**
@@ -35,7 +36,10 @@ export class GetMediaSource implements MediaSource {
   ): Promise<AsyncIterable<Buffer>> {
     const endpoint = await this.#endpoint(stream, signal);
     try {
-      const command = new GetMediaCommand({ ...identifier(stream), StartSelector: startSelector(position) });
+      const command = new GetMediaCommand({
+        ...identifierOf(stream),
+        StartSelector: startSelector(position),
+      });
       const { Payload } = await this.#client(endpoint).send(command, { abortSignal: signal });
       if (Payload === undefined) {
         throw new KvsInferenceError('NO_PAYLOAD', 'GetMedia answered without a payload');
@@ -75,7 +79,7 @@ export class GetMediaSource implements MediaSource {
   async #endpoint(stream: StreamReference, signal: AbortSignal): Promise<string> {
     const known = this.#endpoints.get(key(stream));
     if (known !== undefined) return known;
-    const command = new GetDataEndpointCommand({ ...identifier(stream), APIName: 'GET_MEDIA' });
+    const command = new GetDataEndpointCommand({ ...identifierOf(stream), APIName: 'GET_MEDIA' });
     const { DataEndpoint } = await this.#kinesisVideo.send(command, { abortSignal: signal });
     if (DataEndpoint === undefined) {
       throw new KvsInferenceError(
@@ -103,11 +107,6 @@ export class GetMediaSource implements MediaSource {
 
 function key({ streamName, streamArn }: StreamReference): string {
   return streamArn ?? streamName;
-}
-
-/** By its ARN where that is known: a stream that was created again under the name is another one. */
-function identifier({ streamName, streamArn }: StreamReference) {
-  return streamArn === null ? { StreamName: streamName } : { StreamARN: streamArn };
 }
 
 function startSelector(position: ReadPosition): StartSelector {

@@ -40,6 +40,11 @@ interface Answer {
   readonly body: Buffer;
 }
 
+/** For a proxy before Kinesis Video Streams: media is had from there. */
+export function mediaFrom(url: string): NonNullable<HttpProxyOptions['rewrite']> {
+  return (path, body) => (path === '/getDataEndpoint' ? JSON.stringify({ DataEndpoint: url }) : body);
+}
+
 /** In front of a service of the AWS JSON protocol: forwards requests whole, and does harm when it is told to. */
 export async function startHttpProxy({ target, random, rewrite }: HttpProxyOptions): Promise<HttpProxy> {
   const agent = new Agent({ keepAlive: true });

@@ -12,7 +12,7 @@ import { createDataStream, DETECTION, openShortVideo, readResults } from '../sup
 import type { Random } from '../support/random.ts';
 import { localClient } from '../support/services.ts';
 import { startMediaProxy } from './media-proxy.ts';
-import { startHttpProxy } from './proxy.ts';
+import { mediaFrom, startHttpProxy } from './proxy.ts';
 
 /** So that calls are in flight when a worker is killed. */
 const ENDPOINT_MILLIS = 25;
@@ -59,9 +59,7 @@ export async function startServices(options: {
     const media = closers.add(await startMediaProxy({ target: url('KINESIS_VIDEO'), random }));
     const dynamoDbProxy = await proxy('DYNAMODB');
     const kinesisProxy = await proxy('KINESIS');
-    const kinesisVideoProxy = await proxy('KINESIS_VIDEO', (path, body) =>
-      path === '/getDataEndpoint' ? JSON.stringify({ DataEndpoint: media.url }) : body,
-    );
+    const kinesisVideoProxy = await proxy('KINESIS_VIDEO', mediaFrom(media.url));
     const kinesis = new KinesisClient(localClient(url('KINESIS')));
     const dynamoDb = new DynamoDBClient(localClient(url('DYNAMODB')));
     const ssm = new SSMClient(localClient(url('SSM')));

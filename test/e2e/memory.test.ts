@@ -1,5 +1,5 @@
 import { Closers } from '../../src/core/closers.ts';
-import { startHttpProxy } from '../chaos/proxy.ts';
+import { mediaFrom, startHttpProxy } from '../chaos/proxy.ts';
 import { serve } from '../support/http-server.ts';
 import { openClip } from '../support/local-services.ts';
 import { Random } from '../support/random.ts';
@@ -36,8 +36,7 @@ if (!TELLS_PEAKS) process.stderr.write('no /proc/PID/status: the peak of memory 
         await startHttpProxy({
           target: local.env['AWS_ENDPOINT_URL_KINESIS_VIDEO'] ?? '',
           random: new Random(1),
-          rewrite: (path, body) =>
-            path === '/getDataEndpoint' ? JSON.stringify({ DataEndpoint: media.url }) : body,
+          rewrite: mediaFrom(media.url),
         }),
       );
       const task = closers.add(

@@ -7,7 +7,7 @@ import { createLogger } from '../../src/core/log.ts';
 import { startCamera } from '../../src/emulator/camera/camera.ts';
 import { startCluster } from '../../src/emulator/cluster.ts';
 import { startMediaProxy } from '../chaos/media-proxy.ts';
-import { startHttpProxy } from '../chaos/proxy.ts';
+import { mediaFrom, startHttpProxy } from '../chaos/proxy.ts';
 import { openClip } from '../support/local-services.ts';
 import type { Random } from '../support/random.ts';
 import { localClient } from '../support/services.ts';
@@ -57,9 +57,7 @@ export async function startServices(options: {
       closers.add(await startHttpProxy({ target, random, ...(rewrite === undefined ? {} : { rewrite }) }));
     const dynamoDb = await proxy(url('DYNAMODB'));
     const kinesis = await proxy(dataStream.url);
-    const kinesisVideo = await proxy(url('KINESIS_VIDEO'), (path, body) =>
-      path === '/getDataEndpoint' ? JSON.stringify({ DataEndpoint: media.url }) : body,
-    );
+    const kinesisVideo = await proxy(url('KINESIS_VIDEO'), mediaFrom(media.url));
     const ssm = new SSMClient(localClient(url('SSM')));
     const videoClient = new KinesisVideo(localClient(url('KINESIS_VIDEO')));
     closers.defer(async () => {

@@ -5,7 +5,7 @@ import { configError, parseConfig } from '../../config/parse.ts';
 import { configKeys } from '../../config/schema.ts';
 import { systemClock as clock } from '../../core/clock.ts';
 import { readEnvironment } from '../../core/environment.ts';
-import { errorMessage, errorName, KvsInferenceError, UsageError } from '../../core/errors.ts';
+import { errorMessage, errorText, KvsInferenceError, UsageError } from '../../core/errors.ts';
 import type { TableClient } from '../../lease/table-client.ts';
 import { openTable } from '../../lease/table-setup.ts';
 import { type Clients, createClients } from '../../worker/clients.ts';
@@ -115,7 +115,7 @@ async function readView(
     const items = await client.scan(signal);
     return leasesView({ tableName, items, nowMillis: clock.now(), failoverTimeMillis });
   } catch (error) {
-    const problem = `DynamoDB table "${tableName}" cannot be read: ${errorName(error)}: ${errorMessage(error)}`;
+    const problem = `DynamoDB table "${tableName}" cannot be read: ${errorText(error)}`;
     throw new KvsInferenceError('LEASE_TABLE', problem, { cause: error });
   }
 }

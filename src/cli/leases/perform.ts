@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
-import { errorMessage, errorName, KvsInferenceError, UsageError } from '../../core/errors.ts';
+import { errorText, KvsInferenceError, UsageError } from '../../core/errors.ts';
 import { isTransientAwsError, retry } from '../../core/retry.ts';
 import { isStreamLease } from '../../lease/keys.ts';
 import { LeaseTable } from '../../lease/table.ts';
@@ -110,7 +110,7 @@ async function perform({
     return await retry(attempt, { clock, signal, ...RETRIES, isRetryable });
   } catch (error) {
     if (error instanceof KvsInferenceError && error.code !== 'TIMEOUT') throw error;
-    const problem = `DynamoDB table "${tableName}" cannot be written: ${errorName(error)}: ${errorMessage(error)}`;
+    const problem = `DynamoDB table "${tableName}" cannot be written: ${errorText(error)}`;
     throw new KvsInferenceError('LEASE_TABLE', problem, { cause: error });
   }
 }

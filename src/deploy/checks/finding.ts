@@ -1,5 +1,5 @@
 import { type Colors, textTable } from '../../cli/text-table.ts';
-import { errorMessage, errorName } from '../../core/errors.ts';
+import { errorText } from '../../core/errors.ts';
 
 /** What a check has found: a problem has to be mended first, a warning is to be known. */
 export interface Finding {
@@ -14,7 +14,7 @@ export const problem = (what: string, text: string): Finding => ({ state: 'probl
 
 /** A check that could not be made hinders nobody: whoever deploys may have fewer permissions than the stack needs. */
 export function notChecked(what: string, error: unknown): Finding {
-  return warning(what, `not checked: ${errorName(error)}: ${errorMessage(error)}`);
+  return warning(what, `not checked: ${errorText(error)}`);
 }
 
 export function findingsText(findings: readonly Finding[], colors: Colors): string {

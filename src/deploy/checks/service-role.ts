@@ -1,5 +1,5 @@
 import { CreateServiceLinkedRoleCommand, GetRoleCommand, type IAMClient } from '@aws-sdk/client-iam';
-import { errorMessage, errorName } from '../../core/errors.ts';
+import { errorName, errorText } from '../../core/errors.ts';
 import { type Finding, notChecked, ok, problem } from './finding.ts';
 
 type Iam = Pick<IAMClient, 'send'>;
@@ -37,6 +37,6 @@ export async function checkServiceRole(
     await iam.send(command, { abortSignal: signal });
     return ok(WHAT, 'created');
   } catch (error) {
-    return problem(WHAT, `cannot be created: ${errorName(error)}: ${errorMessage(error)}`);
+    return problem(WHAT, `cannot be created: ${errorText(error)}`);
   }
 }

@@ -4,20 +4,20 @@ import {
   ListStreamsCommand,
 } from '@aws-sdk/client-kinesis-video';
 import {
-  GetResourcesCommand,
+  paginateGetResources,
   type ResourceGroupsTaggingAPIClient,
 } from '@aws-sdk/client-resource-groups-tagging-api';
 import { similarNames } from '../../cli/leases/similar.ts';
 import type { Config } from '../../config/resolve.ts';
 import { concurrently } from '../../core/concurrently.ts';
 import { errorName } from '../../core/errors.ts';
-import { parseStreamArn } from '../../discovery/discovered-stream.ts';
+import { identifierOf, namedStream } from '../../discovery/discovered-stream.ts';
 import { type StreamVerdict, verdictOfStream } from '../../discovery/stream-verdict.ts';
 import { type Finding, notChecked, ok, problem, warning } from './finding.ts';
 
 export interface StreamChecks {
   readonly kinesisVideo: Pick<KinesisVideoClient, 'send'>;
-  readonly tagging: Pick<ResourceGroupsTaggingAPIClient, 'send'>;
+  readonly tagging: ResourceGroupsTaggingAPIClient;
   readonly signal: AbortSignal;
 }
 
@@ -48,11 +48,11 @@ export async function checkStreams(config: Config, options: StreamChecks): Promi
 }
 
 async function checkStream(name: string, config: Config, options: StreamChecks): Promise<Finding> {
-  const isArn = parseStreamArn(name) !== null;
-  const streamName = parseStreamArn(name)?.streamName ?? name;
+  const stream = namedStream(name);
+  const { streamName } = stream;
   const what = `stream ${streamName}`;
   try {
-    const command = new DescribeStreamCommand(isArn ? { StreamARN: name } : { StreamName: name });
+    const command = new DescribeStreamCommand(identifierOf(stream));
     const { StreamInfo } = await options.kinesisVideo.send(command, { abortSignal: options.signal });
     return finding(what, verdictOfStream(streamName, StreamInfo ?? {}, config));
   } catch (error) {
@@ -87,18 +87,15 @@ async function taggedStreams(
 ): Promise<[string[], Finding[]]> {
   const what = 'tag filters';
   const arns: string[] = [];
-  let PaginationToken: string | undefined;
   try {
-    do {
-      const command = new GetResourcesCommand({
-        ResourceTypeFilters: ['kinesisvideo:stream'],
-        TagFilters: tagFilters.map(({ key, values }) => ({ Key: key, Values: values })),
-        PaginationToken,
-      });
-      const page = await tagging.send(command, { abortSignal: signal });
-      arns.push(...(page.ResourceTagMappingList ?? []).flatMap(({ ResourceARN }) => ResourceARN ?? []));
-      PaginationToken = page.PaginationToken || undefined;
-    } while (PaginationToken !== undefined);
+    const input = {
+      ResourceTypeFilters: ['kinesisvideo:stream'],
+      TagFilters: tagFilters.map(({ key, values }) => ({ Key: key, Values: values })),
+    };
+    const pages = paginateGetResources({ client: tagging }, input, { abortSignal: signal });
+    for await (const { ResourceTagMappingList = [] } of pages) {
+      arns.push(...ResourceTagMappingList.flatMap(({ ResourceARN }) => ResourceARN ?? []));
+    }
   } catch (error) {
     return [[], [notChecked(what, error)]];
   }
