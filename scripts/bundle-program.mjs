@@ -11,12 +11,14 @@ export async function runProgram(entryPoint) {
   ensureInstalled();
   const esbuild = await import('esbuild');
   const name = entryPoint.replaceAll('/', '-').replace(/\.ts$/, '');
-  const bundle = `${root}node_modules/.cache/kvs-inference/${name}.mjs`;
+  const folder = `${root}node_modules/.cache/kvs-inference/${name}`;
   await esbuild.build({
     absWorkingDir: root,
-    entryPoints: [entryPoint],
-    outfile: bundle,
+    entryPoints: { main: entryPoint },
+    outdir: folder,
+    outExtension: { '.js': '.mjs' },
     bundle: true,
+    splitting: true,
     platform: 'node',
     target: 'node20',
     format: 'esm',
@@ -26,5 +28,5 @@ export async function runProgram(entryPoint) {
   });
 
   endWithParent();
-  await import(bundle);
+  await import(`${folder}/main.mjs`);
 }

@@ -46,6 +46,12 @@ export interface VideoOptions {
   bFrames?: number;
   /** When each frame is shown, milliseconds; stands in for `frames`. */
   timesMillis?: readonly number[];
+  /** Bits per second, of H.264 and H.265; default: what the encoder takes for its quality. */
+  bitRate?: number;
+  /** Of H.264 and H.265; default ultrafast. */
+  preset?: string;
+  /** Paints frame `index` over the one before; default: moving stripes. */
+  draw?: (frame: Frame, index: number) => void;
 }
 
 export interface Video {
@@ -99,7 +105,8 @@ export async function makeVideo(options: VideoOptions = {}): Promise<Video> {
   const packets: Packet[] = [];
   try {
     await openEncoder(context, codec, { width, height, ...options });
-    await encode(context, packets, options.timesMillis ?? [...Array(options.frames ?? 10).keys()]);
+    const times = options.timesMillis ?? [...Array(options.frames ?? 10).keys()];
+    await encode(context, packets, times, options.draw ?? drawStripes);
     const path = join(directory, 'video');
     await mux(context, packets, 'matroska', path);
     const stored = await demux(path);
@@ -161,7 +168,9 @@ async function openEncoder(
   if (name === 'h264' || name === 'hevc') context.maxBFrames = options.bFrames ?? 0;
   context.threadCount = 1;
   context.setFlags(AV_CODEC_FLAG_GLOBAL_HEADER);
-  const dictionary = Dictionary.fromObject(encoderOptions);
+  if (options.bitRate !== undefined) context.bitRate = BigInt(options.bitRate);
+  const preset = options.preset === undefined ? {} : { preset: options.preset };
+  const dictionary = Dictionary.fromObject({ ...encoderOptions, ...preset });
   try {
     check(await context.open2(codec, dictionary), 'avcodec_open2');
   } finally {
@@ -170,7 +179,12 @@ async function openEncoder(
 }
 
 /** @param times of the frames, in the encoder's time base */
-async function encode(context: CodecContext, packets: Packet[], times: readonly number[]): Promise<void> {
+async function encode(
+  context: CodecContext,
+  packets: Packet[],
+  times: readonly number[],
+  draw: (frame: Frame, index: number) => void,
+): Promise<void> {
   const frame = new Frame();
   try {
     frame.alloc();
@@ -193,7 +207,7 @@ async function encode(context: CodecContext, packets: Packet[], times: readonly 
 }
 
 /** Diagonal stripes that move, so that frames differ from one another. */
-function draw(frame: Frame, index: number): void {
+function drawStripes(frame: Frame, index: number): void {
   const strides = frame.linesize;
   for (const [plane, data] of (frame.data ?? []).entries()) {
     const stride = strides[plane] ?? 0;

@@ -1,0 +1,46 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+
+/** The bundle of ../main.ts, beside which this part of it lies. */
+const PROGRAM = fileURLToPath(new URL('main.mjs', import.meta.url));
+
+/** What a program of its own has used by its end. */
+export interface Usage {
+  /** User and system time, seconds. */
+  readonly cpuSeconds: number;
+  /** The largest resident set, bytes. */
+  readonly peakBytes: number;
+}
+
+/** Of this process so far. */
+export function ownUsage(): Usage {
+  const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
+  return { cpuSeconds: (userCPUTime + systemCPUTime) / 1e6, peakBytes: maxRSS * 1024 };
+}
+
+/**
+ * Runs one of `children.ts` in a process of its own, where it shares neither compiled code nor memory with another.
+ *
+ * @returns what it has returned, through JSON
+ * @throws {Error} with what it has written to standard error, if it fails
+ */
+export async function inChild<Result>(
+  name: string,
+  options: unknown,
+  { signal, env = {} }: { signal: AbortSignal; env?: Readonly<Record<string, string>> },
+): Promise<Result> {
+  const child = spawn(process.execPath, [PROGRAM, 'child', name, JSON.stringify(options)], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    signal,
+  });
+  const [output, errors, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close') as Promise<[number | null]>,
+  ]);
+  if (code !== 0) throw new Error(`"${name}" ended with ${code}: ${errors.trim()}`);
+  return JSON.parse(output) as Result;
+}

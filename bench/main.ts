@@ -1,0 +1,91 @@
+import { Command, InvalidArgumentError } from 'commander';
+import picocolors from 'picocolors';
+import { errorMessage } from '../src/core/errors.ts';
+import { CASES, CHILDREN } from './cases.ts';
+import type { BenchCase, CaseResult } from './harness/bench-case.ts';
+import { thisMachine } from './harness/machine.ts';
+import { machineText, resultText } from './harness/report.ts';
+import { saveResults } from './harness/save.ts';
+
+/*
+ * `npm run bench [NAME …] [-- --quick --json --save]`: each case beside its peers and its limit, in the same run.
+ */
+
+const ROUNDS = 5;
+const EXIT_FAILED = 1;
+const EXIT_INTERRUPTED = 130;
+
+interface Options {
+  readonly quick: boolean;
+  readonly json: boolean;
+  readonly save: boolean;
+  readonly rounds: number;
+}
+
+async function bench(names: readonly string[], options: Options): Promise<void> {
+  const interrupted = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
+  const machine = thisMachine();
+  const colors = picocolors.createColors(process.stdout.isTTY === true);
+  if (!options.json) process.stdout.write(`${machineText(machine)}\n`);
+  const results: Record<string, CaseResult> = {};
+  for (const one of CASES.filter(({ name }) => names.length === 0 || names.includes(name))) {
+    try {
+      results[one.name] = await runCase(one, options, interrupted.signal);
+    } catch (error) {
+      if (interrupted.signal.aborted) process.exit(EXIT_INTERRUPTED);
+      process.stderr.write(`${one.name} failed: ${errorMessage(error)}\n`);
+      process.exitCode = EXIT_FAILED;
+      continue;
+    }
+    if (!options.json) {
+      const title = colors.bold(`${one.name}: ${one.description}`);
+      process.stdout.write(`\n${title}\n\n${resultText(results[one.name] as CaseResult, colors)}\n`);
+    }
+  }
+  if (options.json) process.stdout.write(`${JSON.stringify({ machine, quick: options.quick, results })}\n`);
+  if (options.save) await saveResults(machine, results);
+}
+
+async function runCase(one: BenchCase, { quick, rounds }: Options, signal: AbortSignal): Promise<CaseResult> {
+  const progress = (text: string) => process.stderr.write(`${one.name}: ${text}\n`);
+  return await one.run({ quick, rounds: quick ? 1 : rounds, progress, signal });
+}
+
+function caseName(name: string, before: readonly string[] = []): string[] {
+  const names = CASES.map((one) => one.name);
+  if (!names.includes(name)) throw new InvalidArgumentError(`The cases are ${names.join(', ')}.`);
+  return [...before, name];
+}
+
+function positiveInteger(text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('Expected a whole number from 1.');
+  return Number(text);
+}
+
+const program = new Command('bench')
+  .description('Measures each case beside its peers and its limit, in the same run.')
+  .argument('[names...]', 'which cases; all if none is named', caseName, [])
+  .option('--quick', 'only see that it works: little work, figures that say nothing', false)
+  .option('--json', 'print one JSON object at the end', false)
+  .option(
+    '--save',
+    'write bench/results.json, and what is made of it: bench/README.md, the README, its plot',
+    false,
+  )
+  .option('--rounds <n>', 'how often each contestant runs', positiveInteger, ROUNDS)
+  .addHelpText(
+    'after',
+    `\nCases:\n${CASES.map(({ name, description }) => `  ${name.padEnd(22)}${description}`).join('\n')}`,
+  )
+  .action(bench);
+
+// One contestant in a process of its own, see inChild.
+program.command('child <name> <options>', { hidden: true }).action(async (name: string, options: string) => {
+  const child = await CHILDREN[name]?.();
+  if (child === undefined) throw new Error(`no program "${name}"`);
+  const result = await child.run(JSON.parse(options));
+  process.stdout.write(JSON.stringify(result ?? null));
+});
+
+await program.parseAsync();
