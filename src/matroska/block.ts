@@ -12,7 +12,7 @@ import { readVint, UNKNOWN_SIZE, vintLength } from './header.ts';
 export const LACINGS = ['NO', 'XIPH', 'FIXED_SIZE', 'EBML'] as const;
 export type Lacing = (typeof LACINGS)[number];
 
-export interface Block {
+export interface BlockHeader {
   readonly trackNumber: number;
   /** Relative to the Cluster's timestamp, in units of TimestampScale. */
   readonly timecode: number;
@@ -20,32 +20,67 @@ export interface Block {
   readonly invisible: boolean;
   readonly discardable: boolean;
   readonly lacing: Lacing;
-  /** Views into the block's data. */
-  readonly payloads: readonly Buffer[];
+  /** Of the header, bytes. */
+  readonly length: number;
 }
 
-/** @throws {MatroskaError} INVALID_BLOCK */
-export function parseBlock(element: EbmlElement, data: Buffer): Block {
-  const fail = (problem: string) => new MatroskaError('INVALID_BLOCK', element.name, element.start, problem);
-  const trackBytes = vintLength(data[0] ?? 0);
-  if (trackBytes > 8) throw fail('it has no track number');
-  if (trackBytes + 3 > data.length) throw fail(`${data.length} bytes are too few for a block header`);
-  const trackNumber = readVint(data, 0, trackBytes);
-  if (trackNumber === UNKNOWN_SIZE) throw fail('it has no track number');
-  const flags = data[trackBytes + 2] as number;
-  const lacing = LACINGS[(flags & 0x06) >> 1] as Lacing;
-  const content = data.subarray(trackBytes + 3);
-  const payloads = lacing === 'NO' ? [content] : splitLaces(lacing, content);
-  if (payloads === null) throw fail(`the sizes of its ${lacing} lacing do not fit its ${data.length} bytes`);
+/** Enough for any block's header: a track number of eight bytes, a timestamp of two, flags. */
+export const MAX_BLOCK_HEADER_BYTES = 11;
+
+/**
+ * Reads the header of a block of `size` bytes, of which the first ones, enough for any header, are at `start`.
+ *
+ * @throws {MatroskaError} INVALID_BLOCK
+ */
+export function parseBlockHeader(
+  element: EbmlElement,
+  bytes: Buffer,
+  start: number,
+  size: number,
+): BlockHeader {
+  const trackBytes = size === 0 ? 9 : vintLength(bytes[start] as number);
+  if (trackBytes > 8) throw invalid(element, 'it has no track number');
+  const length = trackBytes + 3;
+  if (length > size) throw invalid(element, `${size} bytes are too few for a block header`);
+  const trackNumber = readVint(bytes, start, trackBytes);
+  if (trackNumber === UNKNOWN_SIZE) throw invalid(element, 'it has no track number');
+  const flags = bytes[start + trackBytes + 2] as number;
   return {
     trackNumber,
-    timecode: data.readInt16BE(trackBytes),
+    timecode: bytes.readInt16BE(start + trackBytes),
     keyFrame: (flags & 0x80) !== 0,
     invisible: (flags & 0x08) !== 0,
     discardable: (flags & 0x01) !== 0,
-    lacing,
-    payloads,
+    lacing: LACINGS[(flags & 0x06) >> 1] as Lacing,
+    length,
   };
+}
+
+/**
+ * The frames of a block, as views into its data.
+ *
+ * @param data the whole block, its header included
+ * @throws {MatroskaError} INVALID_BLOCK where the sizes of its lacing contradict the data
+ */
+export function blockPayloads(element: EbmlElement, { lacing, length }: BlockHeader, data: Buffer): Buffer[] {
+  const content = data.subarray(length);
+  const payloads = lacing === 'NO' ? [content] : splitLaces(lacing, content);
+  if (payloads !== null) return payloads;
+  throw invalid(element, `the sizes of its ${lacing} lacing do not fit its ${data.length} bytes`);
+}
+
+export interface Block extends BlockHeader {
+  readonly payloads: readonly Buffer[];
+}
+
+/** Header and frames of a block. @throws {MatroskaError} INVALID_BLOCK */
+export function parseBlock(element: EbmlElement, data: Buffer): Block {
+  const header = parseBlockHeader(element, data, 0, data.length);
+  return { ...header, payloads: blockPayloads(element, header, data) };
+}
+
+function invalid({ name, start }: EbmlElement, problem: string): MatroskaError {
+  return new MatroskaError('INVALID_BLOCK', name, start, problem);
 }
 
 /** Frames of a laced block (RFC 9559, 10.3); null where the sizes contradict the data. */

@@ -1,4 +1,4 @@
-import { type Lacing, parseBlock } from './block.ts';
+import { blockPayloads, MAX_BLOCK_HEADER_BYTES, parseBlockHeader } from './block.ts';
 import { type EbmlElement, EbmlReader } from './ebml-reader.ts';
 import { ElementId } from './elements.ts';
 import { MatroskaError } from './error.ts';
@@ -11,8 +11,16 @@ import {
   readStreamError,
   type StreamError,
 } from './fragment.ts';
+import {
+  DEFAULT_TIMESTAMP_SCALE,
+  type Frame,
+  type FrameHeader,
+  FrameHeaders,
+  type FrameToRead,
+  MAX_TRACKS,
+} from './frame.ts';
 import { type Track, TrackBuilder } from './tracks.ts';
-import { isTime, readString, readUnsigned } from './values.ts';
+import { readString, readUnsigned } from './values.ts';
 
 /*
  * What GetMedia sends (https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_dataplane_GetMedia.html), and
@@ -25,26 +33,6 @@ import { isTime, readString, readUnsigned } from './values.ts';
  * that is not from GetMedia has no numbers: there each Cluster is a fragment.
  */
 
-export interface Frame {
-  readonly trackNumber: number;
-  /** Ordinal of the frame in its track within the fragment, from 0. */
-  readonly index: number;
-  /** As the block has it: relative to the Cluster, in units of TimestampScale. */
-  readonly timecode: number;
-  /** Milliseconds after the start of the Cluster. */
-  readonly offsetMillis: number;
-  /** Milliseconds, Cluster and block together; on the producer's clock, which may start anew at any Segment. */
-  readonly timestampMillis: number;
-  readonly keyFrame: boolean;
-  readonly invisible: boolean;
-  readonly discardable: boolean;
-  readonly lacing: Lacing;
-  /** Ordinal of the frame in its block, from 0; above 0 only with lacing. */
-  readonly laceIndex: number;
-  /** A view into the chunk where one chunk holds the frame: copy what you keep. */
-  readonly payload: Buffer;
-}
-
 export type Tracks = ReadonlyMap<number, Track>;
 
 export type MatroskaEvent =
@@ -54,12 +42,33 @@ export type MatroskaEvent =
       readonly type: 'fragmentEnd';
       readonly fragment: FragmentMetadata;
       readonly complete: boolean;
+      /** How many it has, of all tracks, wanted or not; of one that is cut, how many were begun. */
+      readonly frames: number;
     } & FragmentTrailer)
   | ({ readonly type: 'error'; readonly offset: number } & StreamError);
 
 export interface DemuxerOptions {
+  /**
+   * Which frames to read: asked for each once, in order, when everything before it has been taken. The others are
+   * neither yielded nor, but in a BlockGroup or with lacing, touched. Default: all.
+   */
+  wants?: ((frame: FrameHeader) => boolean) | undefined;
   /** The largest element that is read into memory, bytes. Default 64 MiB. */
   maxElementBytes?: number | undefined;
+}
+
+/** Of a BlockGroup, what has been read of it. */
+interface BlockGroupParts {
+  readonly element: EbmlElement;
+  data: Buffer | null;
+  hasReference: boolean;
+}
+
+interface CompleteBlock {
+  readonly element: EbmlElement;
+  readonly data: Buffer;
+  /** Of a BlockGroup: its block has no flag. */
+  readonly keyFrame?: boolean;
 }
 
 const NO_METADATA: FragmentMetadata = {
@@ -68,11 +77,8 @@ const NO_METADATA: FragmentMetadata = {
   producerTimestampMillis: null,
 };
 const NO_TRAILER: FragmentTrailer = { millisBehindNow: null, continuationToken: null };
-/** More than any producer sends; those above are not read. */
-const MAX_TRACKS = 127;
 /** Of all CodecPrivate together; a track that goes beyond is not read. */
 const MAX_CODEC_PRIVATE_BYTES = 4 * 1024 * 1024;
-const DEFAULT_TIMESTAMP_SCALE = 1_000_000;
 
 const { EBML, Segment, Info, Tracks, TrackEntry, Video, Audio, Tags, Tag, SimpleTag, Cluster, BlockGroup } =
   ElementId;
@@ -91,15 +97,14 @@ const LEAVES: ReadonlySet<number> = new Set(Object.values(ElementId).filter((id)
  */
 export class MatroskaDemuxer {
   readonly #reader: EbmlReader;
+  readonly #wants: ((frame: FrameHeader) => boolean) | null;
   /** Documents seen. GetMedia sends one per fragment. */
   ebmlHeaders = 0;
   clusters = 0;
 
   #tracks: Map<number, Track> = new Map();
   #track: TrackBuilder | null = null;
-  #timestampScale = DEFAULT_TIMESTAMP_SCALE;
-  #clusterTimestamp = 0;
-  #blockGroup: { element: EbmlElement; data: Buffer | null; hasReference: boolean } | null = null;
+  #blockGroup: BlockGroupParts | null = null;
   /** Those that are open: a SimpleTag may stand in another one. */
   #simpleTags: Array<{ name: string; value: string }> = [];
   #tags = new Map<string, string>();
@@ -108,14 +113,26 @@ export class MatroskaDemuxer {
   /** Started and not ended. */
   #fragment: FragmentMetadata | null = null;
   #trailer: FragmentTrailer | null = null;
-  #frameCounts = new Map<number, number>();
+  /** Complete, its frames to be yielded. */
+  #block: CompleteBlock | null = null;
+  /** To be yielded before anything more is read. */
+  readonly #events: MatroskaEvent[] = [];
+  readonly #headers = new FrameHeaders();
+  /** Of the SimpleBlock that comes next, if it was asked about before it was read. */
+  #wanted: FrameToRead | null = null;
 
   constructor(options: DemuxerOptions = {}) {
     this.#reader = new EbmlReader({
       masters: MASTERS,
       leaves: LEAVES,
       maxElementBytes: options.maxElementBytes,
+      filter: {
+        id: ElementId.SimpleBlock,
+        headBytes: MAX_BLOCK_HEADER_BYTES,
+        accept: (element, bytes, start, size) => this.#accept(element, bytes, start, size),
+      },
     });
+    this.#wants = options.wants ?? null;
   }
 
   /** The tracks that were declared last, by number. */
@@ -129,10 +146,14 @@ export class MatroskaDemuxer {
    * @throws {MatroskaError} where the input is corrupt; what was yielded before stands. Use a new demuxer then.
    */
   *demux(chunk: Buffer): Generator<MatroskaEvent, void, undefined> {
-    for (const event of this.#reader.read(chunk)) {
-      if (event.type === 'leaf') yield* this.#leaf(event.element, event.data);
-      else if (event.type === 'start') yield* this.#start(event.element);
-      else yield* this.#end(event.element);
+    this.#reader.push(chunk);
+    for (let event = this.#reader.next(); event !== null; event = this.#reader.next()) {
+      if (event.type === 'leaf') this.#leaf(event.element, event.data);
+      else if (event.type === 'start') this.#start(event.element);
+      else this.#end(event.element);
+      // Which of them are wanted is asked one by one, each when the one before has been taken.
+      if (this.#block !== null) yield* this.#frames(this.#block);
+      if (this.#events.length > 0) yield* this.#events.splice(0);
     }
   }
 
@@ -144,18 +165,19 @@ export class MatroskaDemuxer {
   *end(): Generator<MatroskaEvent, boolean, undefined> {
     const isCut = !this.#reader.isAtBoundary;
     const isOpen = (this.#announced ?? this.#fragment)?.fragmentNumber != null && this.#trailer === null;
-    yield* this.#endFragments(isCut);
+    this.#endFragments(isCut);
+    yield* this.#events.splice(0);
     return isCut || isOpen;
   }
 
-  *#start(element: EbmlElement): Generator<MatroskaEvent, void, undefined> {
+  #start(element: EbmlElement): void {
     switch (element.id) {
       case EBML:
         this.ebmlHeaders += 1;
-        yield* this.#endFragments();
+        this.#endFragments();
         break;
       case Segment:
-        this.#timestampScale = DEFAULT_TIMESTAMP_SCALE;
+        this.#headers.timestampScale = DEFAULT_TIMESTAMP_SCALE;
         break;
       case Tracks:
         this.#tracks = new Map();
@@ -171,7 +193,7 @@ export class MatroskaDemuxer {
         this.#simpleTags.push({ name: '', value: '' });
         break;
       case Cluster:
-        yield* this.#startCluster();
+        this.#startCluster();
         break;
       case BlockGroup:
         this.#blockGroup = { element, data: null, hasReference: false };
@@ -181,22 +203,22 @@ export class MatroskaDemuxer {
     }
   }
 
-  *#leaf(element: EbmlElement, data: Buffer): Generator<MatroskaEvent, void, undefined> {
+  #leaf(element: EbmlElement, data: Buffer): void {
     switch (element.id) {
       case ElementId.SimpleBlock:
-        yield* this.#frames(element, data, null);
+        this.#block = { element, data };
         break;
       case ElementId.Block:
-        if (this.#blockGroup !== null) this.#blockGroup.data = data;
+        if (this.#blockGroup !== null) this.#blockGroup.data = Buffer.from(data);
         break;
       case ElementId.ReferenceBlock:
         if (this.#blockGroup !== null) this.#blockGroup.hasReference = true;
         break;
       case ElementId.Timestamp:
-        this.#clusterTimestamp = readUnsigned(element, data);
+        this.#headers.clusterTimestamp = readUnsigned(element, data);
         break;
       case ElementId.TimestampScale:
-        this.#timestampScale = readUnsigned(element, data) || DEFAULT_TIMESTAMP_SCALE;
+        this.#headers.timestampScale = readUnsigned(element, data) || DEFAULT_TIMESTAMP_SCALE;
         break;
       case ElementId.TagName:
         this.#setSimpleTag({ name: readString(data) });
@@ -212,7 +234,7 @@ export class MatroskaDemuxer {
     }
   }
 
-  *#end(element: EbmlElement): Generator<MatroskaEvent, void, undefined> {
+  #end(element: EbmlElement): void {
     switch (element.id) {
       case TrackEntry:
         this.#addTrack();
@@ -221,17 +243,14 @@ export class MatroskaDemuxer {
         this.#endSimpleTag();
         break;
       case Tags:
-        yield* this.#endTags(element);
+        this.#endTags(element);
         break;
-      case BlockGroup: {
-        const group = this.#blockGroup;
-        this.#blockGroup = null;
-        if (group?.data != null) yield* this.#frames(group.element, group.data, !group.hasReference);
+      case BlockGroup:
+        this.#endBlockGroup();
         break;
-      }
       case Cluster:
         // Without a number no tags follow that could complete it.
-        if (this.#fragment?.fragmentNumber === null) yield* this.#endFragment();
+        if (this.#fragment?.fragmentNumber === null) this.#endFragment();
         break;
     }
   }
@@ -256,98 +275,96 @@ export class MatroskaDemuxer {
     if (tag !== undefined && isServiceTag(tag.name)) this.#tags.set(tag.name, tag.value);
   }
 
-  *#startCluster(): Generator<MatroskaEvent, void, undefined> {
+  #startCluster(): void {
     this.clusters += 1;
-    this.#clusterTimestamp = 0;
+    this.#headers.clusterTimestamp = 0;
     if (this.#fragment !== null && this.#announced === null && this.#trailer === null) return;
-    yield* this.#endFragment();
+    this.#endFragment();
     this.#announced ??= NO_METADATA;
-    yield* this.#startAnnounced();
+    this.#startAnnounced();
   }
 
-  *#frames(
-    element: EbmlElement,
-    data: Buffer,
-    keyFrame: boolean | null,
-  ): Generator<MatroskaEvent, void, undefined> {
+  /** Whether a SimpleBlock is to be read. Of a laced one that is asked later, frame by frame. */
+  #accept(element: EbmlElement, bytes: Buffer, start: number, size: number): boolean {
+    if (this.#fragment === null) return false;
+    if (this.#wants === null) return true;
+    const block = parseBlockHeader(element, bytes, start, size);
+    if (block.lacing !== 'NO') return true;
+    const frame = this.#headers.next(element, block);
+    if (!this.#wants(frame)) return false;
+    this.#wanted = frame;
+    return true;
+  }
+
+  #endBlockGroup(): void {
+    const group = this.#blockGroup;
+    this.#blockGroup = null;
+    if (group?.data == null) return;
+    this.#block = { element: group.element, data: group.data, keyFrame: !group.hasReference };
+  }
+
+  *#frames({ element, data, keyFrame }: CompleteBlock): Generator<MatroskaEvent, void, undefined> {
+    this.#block = null;
+    const wanted = this.#wanted;
+    this.#wanted = null;
     if (this.#fragment === null) return;
-    const block = parseBlock(element, data);
-    const { trackNumber, timecode } = block;
-    const track = this.#tracks.get(trackNumber);
-    const millisPerUnit = this.#timestampScale / 1_000_000;
-    const timestampMillis = (this.#clusterTimestamp + timecode) * millisPerUnit;
-    if (!isTime(timestampMillis)) {
-      const problem = `${timestampMillis} ms, by the Timestamp of its Cluster and the TimestampScale, is no time`;
-      throw new MatroskaError('INVALID_VALUE', element.name, element.start, problem);
-    }
-    if (!this.#frameCounts.has(trackNumber) && this.#frameCounts.size >= MAX_TRACKS) {
-      const problem = `more than ${MAX_TRACKS} tracks have frames in this fragment`;
-      throw new MatroskaError('INVALID_BLOCK', element.name, element.start, problem);
-    }
-    for (const [laceIndex, payload] of block.payloads.entries()) {
-      const index = this.#frameCounts.get(trackNumber) ?? 0;
-      this.#frameCounts.set(trackNumber, index + 1);
-      const frame: Frame = {
-        trackNumber,
-        index,
-        timecode,
-        offsetMillis: timecode * millisPerUnit,
-        timestampMillis,
-        keyFrame: keyFrame ?? block.keyFrame,
-        invisible: block.invisible,
-        discardable: block.discardable,
-        lacing: block.lacing,
-        laceIndex,
-        payload: track?.strippedHeader == null ? payload : Buffer.concat([track.strippedHeader, payload]),
-      };
+    const block = parseBlockHeader(element, data, 0, data.length);
+    const strippedHeader = this.#tracks.get(block.trackNumber)?.strippedHeader ?? null;
+    let laceIndex = 0;
+    for (const content of blockPayloads(element, block, data)) {
+      const frame = wanted ?? this.#headers.next(element, block, laceIndex, keyFrame);
+      laceIndex += 1;
+      if (wanted === null && this.#wants !== null && !this.#wants(frame)) continue;
+      frame.payload = strippedHeader === null ? content : Buffer.concat([strippedHeader, content]);
       yield { type: 'frame', frame };
     }
   }
 
-  *#endTags(element: EbmlElement): Generator<MatroskaEvent, void, undefined> {
+  #endTags(element: EbmlElement): void {
     const tags = this.#tags;
     this.#tags = new Map();
     if (tags.size === 0) return;
     const metadata = readFragmentMetadata(tags);
     if (metadata !== null) {
-      yield* this.#endFragments();
+      this.#endFragments();
       this.#announced = metadata;
     }
     const error = readStreamError(tags);
-    if (error !== null) yield { type: 'error', offset: element.start, ...error };
+    if (error !== null) this.#events.push({ type: 'error', offset: element.start, ...error });
     const trailer = readFragmentTrailer(tags);
     if (trailer !== null) {
       // Only the token says that no Cluster will come.
       if (this.#announced !== null && trailer.continuationToken === null) return;
-      yield* this.#startAnnounced();
+      this.#startAnnounced();
       this.#trailer = { ...NO_TRAILER, ...this.#trailer, ...trailer };
-      if (trailer.continuationToken !== null) yield* this.#endFragment();
+      if (trailer.continuationToken !== null) this.#endFragment();
     }
   }
 
   /** Ends the open fragment, and the announced one that has no Cluster and never will. */
-  *#endFragments(isCut = false): Generator<MatroskaEvent, void, undefined> {
-    yield* this.#endFragment(isCut);
-    yield* this.#startAnnounced();
-    yield* this.#endFragment(isCut);
+  #endFragments(isCut = false): void {
+    this.#endFragment(isCut);
+    this.#startAnnounced();
+    this.#endFragment(isCut);
   }
 
-  *#startAnnounced(): Generator<MatroskaEvent, void, undefined> {
+  #startAnnounced(): void {
     if (this.#announced === null) return;
     this.#fragment = this.#announced;
     this.#announced = null;
-    yield { type: 'fragmentStart', fragment: this.#fragment, tracks: this.#tracks };
+    this.#events.push({ type: 'fragmentStart', fragment: this.#fragment, tracks: this.#tracks });
   }
 
-  *#endFragment(isCut = false): Generator<MatroskaEvent, void, undefined> {
+  #endFragment(isCut = false): void {
     const fragment = this.#fragment;
     const trailer = this.#trailer;
     this.#fragment = null;
     this.#trailer = null;
-    this.#frameCounts = new Map();
+    const { frames } = this.#headers;
+    this.#headers.startFragment();
     if (fragment === null) return;
     const complete = !isCut && (fragment.fragmentNumber === null || trailer !== null);
-    yield { type: 'fragmentEnd', fragment, complete, ...(trailer ?? NO_TRAILER) };
+    this.#events.push({ type: 'fragmentEnd', fragment, complete, frames, ...(trailer ?? NO_TRAILER) });
   }
 }
 

@@ -15,7 +15,7 @@ export interface EbmlElement {
 
 export type EbmlEvent =
   | { readonly type: 'start' | 'end'; readonly element: EbmlElement }
-  /** `data` is a view into the chunk where it can be: copy what you keep, or the whole chunk stays alive. */
+  /** `data` holds until the next event is asked for: copy what you keep. */
   | { readonly type: 'leaf'; readonly element: EbmlElement; readonly data: Buffer };
 
 export interface EbmlReaderOptions {
@@ -23,12 +23,24 @@ export interface EbmlReaderOptions {
   masters: ReadonlySet<number>;
   /** IDs of the elements (masters too) to deliver whole. What is in neither set is skipped, unbuffered. */
   leaves: ReadonlySet<number>;
+  /** Asked before an element of one kind is delivered; default: all are. */
+  filter?: LeafFilter | undefined;
   /** The largest element to deliver, or to skip where no parent bounds it, in bytes. Default 64 MiB. */
   maxElementBytes?: number | undefined;
 }
 
+/** Which elements of one kind are delivered: what is not is skipped, its content untouched. */
+export interface LeafFilter {
+  readonly id: number;
+  /** How much of the content the decision takes. */
+  readonly headBytes: number;
+  /** Asked when everything before has been delivered. Of the content, `headBytes` or all `size` bytes are at `start`. */
+  readonly accept: (element: EbmlElement, bytes: Buffer, start: number, size: number) => boolean;
+}
+
 export const DEFAULT_MAX_ELEMENT_BYTES = 64 * 1024 * 1024;
 const MAX_DEPTH = 16;
+const NOTHING = Buffer.alloc(0);
 
 /**
  * Splits a byte stream into EBML elements. The `ebml` package gives the schema (elements.ts) and the leaf decoders
@@ -41,25 +53,31 @@ export class EbmlReader {
   readonly #masters: ReadonlySet<number>;
   readonly #leaves: ReadonlySet<number>;
   readonly #maxElementBytes: number;
+  readonly #filter: LeafFilter | null;
   /** The masters that are open, outermost first. */
   readonly #open: EbmlElement[] = [];
   /** Bytes consumed so far: the offset of the next one. */
   #offset = 0;
-  #chunk: Buffer = Buffer.alloc(0);
+  #chunk: Buffer = NOTHING;
   #position = 0;
   /** The beginning of a header that the chunks so far have cut. */
   readonly #carry = Buffer.alloc(MAX_HEADER_BYTES);
   #carried = 0;
-  /** The element to deliver next, and its content as far as the chunks so far had it. */
+  /** The element to deliver next, and the filter that it has to pass first. */
   #leaf: EbmlElement | null = null;
-  #gathered: Buffer | null = null;
+  #undecided: LeafFilter | null = null;
+  /** Its content as far as the chunks so far had it, at the start of what may be longer. */
+  #gathering: Buffer = NOTHING;
   #gatheredBytes = 0;
   #skipBytes = 0;
+  /** Read, and what it heads not entered yet. */
+  #header: Header | null = null;
   #hasHeader = false;
 
   constructor(options: EbmlReaderOptions) {
     this.#masters = options.masters;
     this.#leaves = options.leaves;
+    this.#filter = options.filter ?? null;
     this.#maxElementBytes = options.maxElementBytes ?? DEFAULT_MAX_ELEMENT_BYTES;
   }
 
@@ -76,46 +94,54 @@ export class EbmlReader {
    *   must not be used again.
    */
   *read(chunk: Buffer): Generator<EbmlEvent, void, undefined> {
+    this.push(chunk);
+    for (let event = this.next(); event !== null; event = this.next()) yield event;
+  }
+
+  /** Gives the next chunk, when `next` has come to the end of the one before. */
+  push(chunk: Buffer): void {
     this.#chunk = chunk;
     this.#position = 0;
+  }
+
+  /** What comes next; null where that takes another chunk. Throws as `read` does. */
+  next(): EbmlEvent | null {
     while (true) {
+      const top = this.#open[this.#open.length - 1];
       if (this.#skipBytes > 0) {
         this.#skip();
-        if (this.#skipBytes > 0) return;
+        if (this.#skipBytes > 0) return null;
       } else if (this.#leaf !== null) {
-        const data = this.#takeContent(this.#leaf);
-        if (data === null) return;
         const element = this.#leaf;
+        if (this.#undecided !== null && !this.#decide(element, this.#undecided)) return null;
+        if (this.#skipBytes > 0 || this.#leaf === null) continue;
+        const data = this.#takeContent(element);
+        if (data === null) return null;
         this.#leaf = null;
-        yield { type: 'leaf', element, data };
-      } else {
-        const header = this.#takeHeader();
-        if (header === null) return;
-        const schema = elementSchema(header.id);
-        for (let top = this.#top; top !== undefined && endsBefore(top, schema); top = this.#top) {
-          this.#open.pop();
-          yield { type: 'end', element: top };
-        }
-        const master = this.#enter(header, schema);
-        if (master !== null) yield { type: 'start', element: master };
-      }
-      for (
-        let top = this.#top;
-        top !== undefined && top.end === this.#offset && this.#isBetween;
-        top = this.#top
-      ) {
+        return { type: 'leaf', element, data };
+      } else if (top !== undefined && this.#endsHere(top)) {
         this.#open.pop();
-        yield { type: 'end', element: top };
+        return { type: 'end', element: top };
+      } else if (this.#header !== null) {
+        const header = this.#header;
+        this.#header = null;
+        const master = this.#enter(header, elementSchema(header.id));
+        if (master !== null) return { type: 'start', element: master };
+      } else {
+        this.#header = this.#takeHeader();
+        if (this.#header === null) return null;
       }
     }
   }
 
-  get #top(): EbmlElement | undefined {
-    return this.#open[this.#open.length - 1];
+  /** Its size is over, or what follows cannot stand in it. */
+  #endsHere(master: EbmlElement): boolean {
+    if (this.#header !== null) return endsBefore(master, elementSchema(this.#header.id));
+    return master.end === this.#offset;
   }
 
-  get #isBetween(): boolean {
-    return this.#leaf === null && this.#skipBytes === 0;
+  get #top(): EbmlElement | undefined {
+    return this.#open[this.#open.length - 1];
   }
 
   #takeHeader(): Header | null {
@@ -138,15 +164,20 @@ export class EbmlReader {
   #enter(header: Header, schema: ElementSchema): EbmlElement | null {
     const { id, size } = header;
     const start = this.#offset;
-    const fail = (code: MatroskaError['code'], problem: string) =>
-      new MatroskaError(code, schema.name, start, problem);
     const parent = this.#top;
     if (!this.#hasHeader && id !== ElementId.EBML) {
-      throw fail('NOT_MATROSKA', 'a Matroska stream starts with an EBML header');
+      throw fail(schema, start, 'NOT_MATROSKA', 'a Matroska stream starts with an EBML header');
     }
     this.#hasHeader = true;
+    // Not for ever as large as the largest element was.
+    if (id === ElementId.EBML) this.#gathering = NOTHING;
     if (!canStandIn(parent, id, schema)) {
-      throw fail('UNEXPECTED_ELEMENT', `cannot stand ${parent === undefined ? 'here' : `in ${parent.name}`}`);
+      throw fail(
+        schema,
+        start,
+        'UNEXPECTED_ELEMENT',
+        `cannot stand ${parent === undefined ? 'here' : `in ${parent.name}`}`,
+      );
     }
     this.#offset += header.length;
     const bound = parent?.end ?? -1;
@@ -154,23 +185,37 @@ export class EbmlReader {
     const end = isUnknownSize ? bound : this.#offset + size;
     if (bound !== -1 && Math.max(end, this.#offset) > bound) {
       const what = isUnknownSize ? `${header.length} bytes of header` : `${size} bytes`;
-      throw fail('ELEMENT_EXCEEDS_PARENT', `${what}, but ${parent?.name} ends at byte ${bound}`);
+      throw fail(
+        schema,
+        start,
+        'ELEMENT_EXCEEDS_PARENT',
+        `${what}, but ${parent?.name} ends at byte ${bound}`,
+      );
     }
     const element: EbmlElement = { id, name: schema.name, level: schema.level, start, end, isUnknownSize };
     const isDelivered = this.#leaves.has(id);
     if (isUnknownSize && (isDelivered || !schema.isMaster)) {
-      throw fail('INVALID_ELEMENT_SIZE', 'unknown size, which only a master element may have');
+      throw fail(schema, start, 'INVALID_ELEMENT_SIZE', 'unknown size, which only a master element may have');
     }
     if (isUnknownSize || this.#masters.has(id)) {
-      if (this.#open.length >= MAX_DEPTH) throw fail('NESTING_TOO_DEEP', `below ${MAX_DEPTH} open elements`);
+      if (this.#open.length >= MAX_DEPTH)
+        throw fail(schema, start, 'NESTING_TOO_DEEP', `below ${MAX_DEPTH} open elements`);
       this.#open.push(element);
       return element;
     }
     if (size > this.#maxElementBytes && (isDelivered || bound === -1)) {
-      throw fail('ELEMENT_TOO_LARGE', `${size} bytes, at most ${this.#maxElementBytes} are read`);
+      throw fail(
+        schema,
+        start,
+        'ELEMENT_TOO_LARGE',
+        `${size} bytes, at most ${this.#maxElementBytes} are read`,
+      );
     }
-    if (isDelivered) this.#leaf = element;
-    else this.#skipBytes = size;
+    if (!isDelivered) this.#skipBytes = size;
+    else {
+      this.#leaf = element;
+      this.#undecided = id === this.#filter?.id ? this.#filter : null;
+    }
     return null;
   }
 
@@ -181,30 +226,67 @@ export class EbmlReader {
     this.#skipBytes -= skipped;
   }
 
-  /** The content: a view where one chunk holds it all, else a copy that is put together chunk by chunk. */
-  #takeContent(element: EbmlElement): Buffer | null {
-    const size = element.end - this.#offset + this.#gatheredBytes;
-    const available = this.#chunk.length - this.#position;
-    if (this.#gathered === null) {
-      if (available >= size) {
-        const data = this.#chunk.subarray(this.#position, this.#position + size);
-        this.#position += size;
-        this.#offset += size;
-        return data;
-      }
-      this.#gathered = Buffer.allocUnsafeSlow(size);
-      this.#gatheredBytes = 0;
+  /** Asks the filter, if what it is to see has come. @returns whether it has */
+  #decide(element: EbmlElement, { accept, headBytes }: LeafFilter): boolean {
+    const size = this.#contentBytes(element);
+    const head = Math.min(size, headBytes);
+    const isInChunk = this.#gatheredBytes === 0 && this.#chunk.length - this.#position >= head;
+    if (!isInChunk) {
+      this.#gather(size, head);
+      if (this.#gatheredBytes < head) return false;
     }
-    const copied = this.#chunk.copy(this.#gathered, this.#gatheredBytes, this.#position);
+    this.#undecided = null;
+    const isWanted = isInChunk
+      ? accept(element, this.#chunk, this.#position, size)
+      : accept(element, this.#gathering, 0, size);
+    if (!isWanted) {
+      this.#leaf = null;
+      this.#gatheredBytes = 0;
+      this.#skipBytes = element.end - this.#offset;
+    }
+    return true;
+  }
+
+  /** The content: a view where one chunk holds it all, else put together chunk by chunk. Null: it is not complete. */
+  #takeContent(element: EbmlElement): Buffer | null {
+    const size = this.#contentBytes(element);
+    const start = this.#position;
+    if (this.#gatheredBytes === 0 && this.#chunk.length - start >= size) {
+      this.#position += size;
+      this.#offset += size;
+      return this.#chunk.subarray(start, start + size);
+    }
+    this.#gather(size, size);
+    if (this.#gatheredBytes < size) return null;
+    this.#gatheredBytes = 0;
+    return this.#gathering.subarray(0, size);
+  }
+
+  #contentBytes(element: EbmlElement): number {
+    return element.end - this.#offset + this.#gatheredBytes;
+  }
+
+  /**
+   * Gathers the content of an element, `size` bytes, up to its first `end` bytes. All are gathered in the same memory,
+   * as fresh memory costs several times as much as the copying; until the next document.
+   */
+  #gather(size: number, end: number): void {
+    if (this.#gathering.length < size) this.#gathering = Buffer.allocUnsafeSlow(size);
+    const start = this.#position;
+    const copied = this.#chunk.copy(
+      this.#gathering,
+      this.#gatheredBytes,
+      start,
+      start + end - this.#gatheredBytes,
+    );
     this.#position += copied;
     this.#offset += copied;
     this.#gatheredBytes += copied;
-    if (this.#gatheredBytes < size) return null;
-    const data = this.#gathered;
-    this.#gathered = null;
-    this.#gatheredBytes = 0;
-    return data;
   }
+}
+
+function fail({ name }: ElementSchema, start: number, code: MatroskaError['code'], problem: string) {
+  return new MatroskaError(code, name, start, problem);
 }
 
 /** A master of unknown size ends where an element comes that stands at its own level or above (RFC 8794, 6.2). */

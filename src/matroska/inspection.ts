@@ -1,7 +1,8 @@
 import { KvsInferenceError } from '../core/errors.ts';
-import { type Frame, MatroskaDemuxer, type MatroskaEvent } from './demuxer.ts';
+import { MatroskaDemuxer, type MatroskaEvent } from './demuxer.ts';
 import { MatroskaError } from './error.ts';
 import type { FragmentMetadata } from './fragment.ts';
+import type { Frame } from './frame.ts';
 import type { Track } from './tracks.ts';
 
 export interface TrackInspection {

@@ -1,4 +1,3 @@
-import { tools } from 'ebml';
 import type { EbmlElement } from './ebml-reader.ts';
 import { MatroskaError } from './error.ts';
 
@@ -7,11 +6,16 @@ export function readUnsigned(element: EbmlElement, data: Buffer): number {
   const fail = (problem: string) =>
     new MatroskaError('INVALID_VALUE', element.name, element.start, `${problem} no integer below 2^53`);
   if (data.length > 8) throw fail(`${data.length} bytes are`);
-  // The package gives more than 6 bytes as hex text.
-  const value = data.length === 0 ? 0 : tools.readUnsigned(data);
-  const number = typeof value === 'string' ? Number(`0x${value}`) : value;
-  if (!Number.isSafeInteger(number)) throw fail(`${value} is`);
-  return number;
+  const value = data.length === 0 ? 0 : unsignedOf(data);
+  if (!Number.isSafeInteger(value)) throw fail(`${value} is`);
+  return value;
+}
+
+/** Exact up to 2^53. @param data 1-8 bytes */
+function unsignedOf(data: Buffer): number {
+  const low = Math.min(data.length, 4);
+  const high = data.length - low;
+  return (high === 0 ? 0 : data.readUIntBE(0, high) * 2 ** 32) + data.readUIntBE(high, low);
 }
 
 /** Floating-point number of 0, 4 or 8 bytes. @throws {MatroskaError} INVALID_VALUE for any other length. */
@@ -20,7 +24,7 @@ export function readFloat(element: EbmlElement, data: Buffer): number {
   if (data.length !== 4 && data.length !== 8) {
     throw new MatroskaError('INVALID_VALUE', element.name, element.start, `a float of ${data.length} bytes`);
   }
-  return tools.readFloat(data);
+  return data.length === 4 ? data.readFloatBE() : data.readDoubleBE();
 }
 
 /** Far more than any name, tag or codec ID has. */
@@ -31,9 +35,8 @@ const MAX_TEXT_BYTES = 4096;
  * 4096 bytes.
  */
 export function readString(data: Buffer): string {
-  const text = data.subarray(0, MAX_TEXT_BYTES);
-  const end = text.indexOf(0);
-  return tools.readUtf8(end === -1 ? text : text.subarray(0, end)) ?? '';
+  const end = data.indexOf(0);
+  return data.toString('utf8', 0, Math.min(end === -1 ? data.length : end, MAX_TEXT_BYTES));
 }
 
 /** Milliseconds from 1970 beyond which there is no Date. */

@@ -1,7 +1,7 @@
 import { errorMessage, errorName } from '../core/errors.ts';
 import type { FailedInference, Inference } from '../inference/inference.ts';
-import type { Frame } from '../matroska/demuxer.ts';
 import type { FragmentMetadata } from '../matroska/fragment.ts';
+import type { Frame } from '../matroska/frame.ts';
 import type { SampledFrame } from '../stream/sampled-frame.ts';
 import { RESULT_SCHEMA_VERSION, type ResultRecord } from './record.ts';
 

@@ -142,7 +142,7 @@ export class StreamConsumer {
   /** @returns whether the body ended, though cleanly, inside a fragment */
   async #readBody(connection: ConnectionWatchdog, signal: AbortSignal): Promise<boolean> {
     const { source, metrics, streamName, streamArn } = this.#options;
-    const demuxer = new MatroskaDemuxer();
+    const demuxer = new MatroskaDemuxer({ wants: (frame) => this.#reader.wants(frame) });
     const position = this.#liveStart.position(this.#reader.lastFragment) ?? this.#position;
     const wait: Wait = (thing, operation) =>
       connection.whileWaiting(() => this.#whileAwaited(thing, operation));

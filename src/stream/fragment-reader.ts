@@ -5,8 +5,9 @@ import type { Metrics } from '../core/metrics.ts';
 import type { Checkpoint, CheckpointTracker } from '../lease/checkpoint.ts';
 import type { StartPosition } from '../lease/lease.ts';
 import type { SampledEndpoint, SamplingPlan } from '../lease/sampling.ts';
-import type { Frame, MatroskaEvent } from '../matroska/demuxer.ts';
+import type { MatroskaEvent } from '../matroska/demuxer.ts';
 import type { FragmentMetadata } from '../matroska/fragment.ts';
+import type { Frame, FrameHeader } from '../matroska/frame.ts';
 import type { Track } from '../matroska/tracks.ts';
 import { type CodecParameters, codecParameters } from '../video/codec.ts';
 import { isSampled, videoTrack } from '../video/sampler.ts';
@@ -51,7 +52,6 @@ interface OpenFragment {
   readonly plan: SamplingPlan;
   /** I-frames of the stream up to here, this fragment's included. */
   iFrameCounter: number;
-  frames: number;
   iFrames: number;
 }
 
@@ -91,7 +91,19 @@ export class FragmentReader {
   }
 
   /**
-   * Resolves when the next event can be read.
+   * Whether a frame is sampled. It counts the I-frames, and is asked for each frame once, in order; of the others
+   * nothing is read but this.
+   */
+  wants({ trackNumber, keyFrame }: FrameHeader): boolean {
+    const open = this.#open;
+    if (open === null || trackNumber !== open.video?.trackNumber || !keyFrame) return false;
+    open.iFrames += 1;
+    open.iFrameCounter += 1;
+    return endpointsFor(open).length > 0;
+  }
+
+  /**
+   * Resolves when the next event can be read. Frames come when `wants` has just said so.
    *
    * @throws the reason of `signal`
    * @throws {KvsInferenceError} NO_TRAILING_TAGS for a fragment that ended without them
@@ -161,30 +173,25 @@ export class FragmentReader {
       this.#gaps.open(last, lost);
     }
     const video = track === null ? null : { trackNumber: track.trackNumber, codec: lazyCodec(track) };
-    this.#open = { fragment: metadata, video, plan, iFrameCounter, frames: 0, iFrames: 0 };
+    this.#open = { fragment: metadata, video, plan, iFrameCounter, iFrames: 0 };
   }
 
   async #readFrame({ payload, ...frame }: Frame, signal: AbortSignal, wait: Wait): Promise<void> {
     const { ages, streamName, tracker, tenure } = this.#options;
     const open = this.#open;
-    if (open === null) return;
-    open.frames += 1;
-    const { fragment, plan, video } = open;
-    if (frame.trackNumber !== video?.trackNumber || !frame.keyFrame) return;
-    open.iFrames += 1;
-    open.iFrameCounter += 1;
+    if (open?.video == null) return;
+    const { fragment, plan } = open;
+    const { codec } = open.video;
     const { fragmentNumber } = fragment;
     const idOf = ({ name }: SampledEndpoint) =>
       frameId(streamName, fragmentNumber, frame.index, plan.namesEndpoints ? name : undefined);
-    const sampling = plan.endpoints.filter(({ inferenceInterval }) =>
-      isSampled(open.iFrameCounter - 1, inferenceInterval),
-    );
-    if (sampling.length === 0) return;
     const digest = createHash('sha256').update(payload).digest('base64');
-    const endpoints = sampling.filter((endpoint) => tracker.handOn(fragmentNumber, idOf(endpoint), digest));
+    const endpoints = endpointsFor(open).filter((endpoint) =>
+      tracker.handOn(fragmentNumber, idOf(endpoint), digest),
+    );
     if (endpoints.length === 0) return;
     ages.handedOn({ fragment, frame });
-    // A view would keep the whole chunk of the body alive for as long as the frame waits.
+    // The demuxer's own holds until the next event only.
     const copy = Buffer.from(payload);
     const frames = endpoints.map((endpoint): SampledFrame => {
       const id = idOf(endpoint);
@@ -193,7 +200,6 @@ export class FragmentReader {
         tracker.settle(fragmentNumber, id);
       };
       const abandon = () => tracker.abandon();
-      const { codec } = video;
       return { id, streamName, endpoint, fragment, frame, codec, payload: copy, tenure, settle, abandon };
     });
     // The slowest endpoint sets the stream's pace.
@@ -225,10 +231,10 @@ export class FragmentReader {
     if (!end.complete) {
       throw new KvsInferenceError('NO_TRAILING_TAGS', 'a fragment ended without its trailing tags');
     }
-    const { fragment, iFrameCounter, frames, iFrames } = this.#open;
+    const { fragment, iFrameCounter, iFrames } = this.#open;
     this.#open = null;
     metrics.count('FragmentsReceived', streamName);
-    metrics.count('FramesReceived', streamName, frames);
+    metrics.count('FramesReceived', streamName, end.frames);
     metrics.count('IFramesReceived', streamName, iFrames);
     this.#gaps.close(fragment);
     ages.fragmentRead(fragment);
@@ -242,6 +248,11 @@ export class FragmentReader {
     this.#options.tracker.complete(fragmentNumber, iFrameCounter);
     this.#lastFragment = { fragmentNumber, serverTimestampMillis, iFrameCounter };
   }
+}
+
+/** Those that get the I-frame that was counted last. */
+function endpointsFor({ plan, iFrameCounter }: OpenFragment): SampledEndpoint[] {
+  return plan.endpoints.filter(({ inferenceInterval }) => isSampled(iFrameCounter - 1, inferenceInterval));
 }
 
 /** Not every frame is decoded, nor can each be: whoever decodes one asks. */

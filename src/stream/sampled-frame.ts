@@ -1,6 +1,6 @@
 import type { SampledEndpoint } from '../lease/sampling.ts';
-import type { Frame } from '../matroska/demuxer.ts';
 import type { FragmentMetadata } from '../matroska/fragment.ts';
+import type { Frame } from '../matroska/frame.ts';
 import type { CodecParameters } from '../video/codec.ts';
 
 /** A fragment from GetMedia, which has a number and a time. */

@@ -1,5 +1,6 @@
-import { type Frame, MatroskaDemuxer, type MatroskaEvent, type Tracks } from '../matroska/demuxer.ts';
+import { MatroskaDemuxer, type MatroskaEvent, type Tracks } from '../matroska/demuxer.ts';
 import type { FragmentMetadata } from '../matroska/fragment.ts';
+import type { Frame } from '../matroska/frame.ts';
 import type { Track } from '../matroska/tracks.ts';
 import { type CodecParameters, codecParameters } from './codec.ts';
 import type { MediaFile } from './media-file.ts';

@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import { MatroskaDemuxer, type MatroskaEvent } from '../../src/matroska/demuxer.ts';
+import { type DemuxerOptions, MatroskaDemuxer, type MatroskaEvent } from '../../src/matroska/demuxer.ts';
 import { MatroskaError } from '../../src/matroska/error.ts';
+import type { FrameHeader } from '../../src/matroska/frame.ts';
+import { copied } from '../support/matroska.ts';
 import { Random } from '../support/random.ts';
 
 /** What is checked of a demuxer. */
@@ -22,16 +24,18 @@ interface Outcome {
   readonly error: unknown;
 }
 
-export function createDemuxer(): Demuxer {
-  return new MatroskaDemuxer({ maxElementBytes: MAX_ELEMENT_BYTES });
-}
+/** Of a demuxer under test. */
+export type Create = (options?: Pick<DemuxerOptions, 'wants'>) => Demuxer;
+
+export const createDemuxer: Create = (options) =>
+  new MatroskaDemuxer({ ...options, maxElementBytes: MAX_ELEMENT_BYTES });
 
 /**
  * Demuxes `bytes` in chunks of several sizes, the same for the same bytes.
  *
  * @returns what the demuxer does that it must not, or null
  */
-export function problemOf(bytes: Buffer, create: () => Demuxer = createDemuxer): string | null {
+export function problemOf(bytes: Buffer, create: Create = createDemuxer): string | null {
   const whole = outcome(create(), bytes, [bytes.length]);
   const problem = problemOfOutcome(whole, bytes.length);
   if (problem !== null) return problem;
@@ -46,7 +50,25 @@ export function problemOf(bytes: Buffer, create: () => Demuxer = createDemuxer):
     const difference = differenceOf(inChunks, whole);
     if (difference !== null) return `in chunks of ${sizes.slice(0, 5).join(', ')} … bytes: ${difference}`;
   }
+  const wanted = whole.events.filter((event) => event.type !== 'frame' || isWanted(event.frame));
+  for (const sizes of [[bytes.length], ...chunkings]) {
+    const some = outcome(create({ wants: isWanted }), bytes, sizes);
+    const difference = differenceOf(comparable(some), comparable({ ...whole, events: wanted }));
+    if (difference !== null) return `when not all frames are wanted: ${difference}`;
+  }
   return null;
+}
+
+/** Where a frame is cut, it has been counted if it was asked for. */
+function comparable(all: Outcome): Outcome {
+  const uncounted = (event: MatroskaEvent) =>
+    event.type === 'fragmentEnd' && !event.complete ? { ...event, frames: 0 } : event;
+  return { ...all, events: all.events.map(uncounted) };
+}
+
+/** Some of each track, of each kind. */
+function isWanted({ index, trackNumber, laceIndex, keyFrame }: FrameHeader): boolean {
+  return (index + trackNumber + laceIndex) % 3 === Number(keyFrame);
 }
 
 /** Feeds chunks of these sizes, again and again, until the end. */
@@ -73,7 +95,7 @@ function collect<T>(
 ): T {
   let next = generator.next();
   for (; !next.done; next = generator.next()) {
-    events.push(next.value);
+    events.push(copied(next.value));
     // The shortest that makes events are a Cluster of five bytes, which makes two, and a lace of one.
     if (events.length > maxEvents)
       throw new RangeError(`more events than the ${maxEvents} bytes of the input`);

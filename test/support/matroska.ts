@@ -117,7 +117,8 @@ export function demuxAll(bytes: Buffer, chunkSize = bytes.length || 1, maxElemen
   }
 }
 
-function copied(event: MatroskaEvent): MatroskaEvent {
+/** With a payload that stays as it is. */
+export function copied(event: MatroskaEvent): MatroskaEvent {
   if (event.type !== 'frame') return event;
   return { ...event, frame: { ...event.frame, payload: Buffer.from(event.frame.payload) } };
 }

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type Frame, MatroskaDemuxer, type Tracks } from '../../../src/matroska/demuxer.ts';
+import { MatroskaDemuxer, type Tracks } from '../../../src/matroska/demuxer.ts';
+import type { Frame } from '../../../src/matroska/frame.ts';
 
 export interface ReceivedFragment {
   timecodeMillis: number;

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
-import { type Frame, MatroskaDemuxer } from '../../../src/matroska/demuxer.ts';
+import { MatroskaDemuxer } from '../../../src/matroska/demuxer.ts';
 import type { FragmentMetadata } from '../../../src/matroska/fragment.ts';
+import type { Frame } from '../../../src/matroska/frame.ts';
 
 /** Sends JSON as the SDK does, and gives the response as soon as its status is known. */
 export async function post(url: string, path: string, body: unknown): Promise<IncomingMessage> {
