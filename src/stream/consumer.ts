@@ -146,12 +146,21 @@ export class StreamConsumer {
     const position = this.#liveStart.position(this.#reader.lastFragment) ?? this.#position;
     const wait: Wait = (thing, operation) =>
       connection.whileWaiting(() => this.#whileAwaited(thing, operation));
-    const handle = async (event: MatroskaEvent) => {
-      await this.#reader.read(event, signal, wait);
+    const handle = (event: MatroskaEvent) => {
+      const pending = this.#reader.read(event, signal, wait);
       if (event.type === 'fragmentEnd' && event.complete) {
         connection.fragmentCompleted();
         this.#markProgress();
       }
+      return pending;
+    };
+    /** Up to the first event that the next one has to wait for. */
+    const handleAll = (events: Iterator<MatroskaEvent, void>): Promise<void> | undefined => {
+      for (let next = events.next(); !next.done; next = events.next()) {
+        const pending = handle(next.value);
+        if (pending !== undefined) return pending.then(() => handleAll(events));
+      }
+      return undefined;
     };
     this.#reader.startBody();
     const body = await source.open({ streamName, streamArn }, position, connection.signal);
@@ -159,11 +168,11 @@ export class StreamConsumer {
     // An idle camera's body ends every three seconds.
     const level = this.#ending?.type === 'clean' ? 'debug' : 'info';
     this.#log[level]({ position }, this.#ending === null ? 'reading' : 'reading again');
-    for await (const chunk of body) {
+    await body.read((chunk) => {
       connection.bytesReceived();
       metrics.count('BytesReceived', streamName, chunk.length);
-      for (const event of demuxer.demux(chunk)) await handle(event);
-    }
+      return handleAll(demuxer.demux(chunk));
+    });
     connection.signal.throwIfAborted();
     const end = demuxer.end();
     let next = end.next();

@@ -103,23 +103,21 @@ export class FragmentReader {
   }
 
   /**
-   * Resolves when the next event can be read. Frames come when `wants` has just said so.
+   * Frames come when `wants` has just said so.
    *
-   * @throws the reason of `signal`
+   * @returns where the next event has to wait, a promise, which rejects with the reason of `signal`
    * @throws {KvsInferenceError} NO_TRAILING_TAGS for a fragment that ended without them
    * @throws {InStreamError}
    */
-  async read(event: MatroskaEvent, signal: AbortSignal, wait: Wait): Promise<void> {
+  read(event: MatroskaEvent, signal: AbortSignal, wait: Wait): Promise<void> | undefined {
     switch (event.type) {
       case 'fragmentStart':
-        await this.#startFragment(event.fragment, videoTrack(event.tracks), signal, wait);
-        break;
+        return this.#startFragment(event.fragment, videoTrack(event.tracks), signal, wait);
       case 'frame':
-        await this.#readFrame(event.frame, signal, wait);
-        break;
+        return this.#readFrame(event.frame, signal, wait);
       case 'fragmentEnd':
         this.#endFragment(event);
-        break;
+        return undefined;
       case 'error':
         this.#options.metrics.count('StreamErrors', this.#options.streamName);
         throw new InStreamError(event.code, event.message, { details: { offset: event.offset } });

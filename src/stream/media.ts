@@ -7,7 +7,8 @@ import {
 } from '@aws-sdk/client-kinesis-video-media';
 import { assertNever, KvsInferenceError } from '../core/errors.ts';
 import { identifierOf } from '../discovery/discovered-stream.ts';
-import type { MediaSource, ReadPosition, StreamReference } from './source.ts';
+import { readChunks } from './read-chunks.ts';
+import type { MediaBody, MediaSource, ReadPosition, StreamReference } from './source.ts';
 
 /**
  * GetMedia (https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_dataplane_GetMedia.html). The data
@@ -29,11 +30,7 @@ export class GetMediaSource implements MediaSource {
     this.#mediaClient = options.mediaClient;
   }
 
-  async open(
-    stream: StreamReference,
-    position: ReadPosition,
-    signal: AbortSignal,
-  ): Promise<AsyncIterable<Buffer>> {
+  async open(stream: StreamReference, position: ReadPosition, signal: AbortSignal): Promise<MediaBody> {
     const endpoint = await this.#endpoint(stream, signal);
     try {
       const command = new GetMediaCommand({
@@ -44,7 +41,17 @@ export class GetMediaSource implements MediaSource {
       if (Payload === undefined) {
         throw new KvsInferenceError('NO_PAYLOAD', 'GetMedia answered without a payload');
       }
-      return this.#body(stream, Payload as unknown as Readable, signal);
+      const payload = Payload as unknown as Readable;
+      return {
+        read: async (write) => {
+          try {
+            await readChunks(payload, write, signal);
+          } catch (error) {
+            this.#forgetEndpoint(stream);
+            throw error;
+          }
+        },
+      };
     } catch (error) {
       this.#forgetEndpoint(stream);
       throw error;
@@ -54,26 +61,6 @@ export class GetMediaSource implements MediaSource {
   close(): void {
     for (const client of this.#clients.values()) client.destroy();
     this.#clients.clear();
-  }
-
-  /** The body's chunks; its socket is closed however the reading ends. */
-  async *#body(
-    stream: StreamReference,
-    payload: Readable,
-    signal: AbortSignal,
-  ): AsyncGenerator<Buffer, void, undefined> {
-    const abort = () => payload.destroy();
-    signal.addEventListener('abort', abort, { once: true });
-    let isAtEnd = false;
-    try {
-      signal.throwIfAborted();
-      for await (const chunk of payload) yield chunk as Buffer;
-      isAtEnd = true;
-    } finally {
-      signal.removeEventListener('abort', abort);
-      payload.destroy();
-      if (!isAtEnd) this.#forgetEndpoint(stream);
-    }
   }
 
   async #endpoint(stream: StreamReference, signal: AbortSignal): Promise<string> {

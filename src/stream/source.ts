@@ -21,10 +21,22 @@ export interface StreamReference {
  */
 export interface MediaSource {
   /**
-   * Opens a body at the position. It may end cleanly at any time, which means "ask again", never "done". Giving up
-   * the iteration closes the connection.
+   * Opens a body at the position.
    *
-   * @param signal ends the opening, and the body too: the connection is closed at once, also while nobody iterates
+   * @param signal ends the opening, and the body too: the connection is closed at once, also while nothing is read
    */
-  open(stream: StreamReference, position: ReadPosition, signal: AbortSignal): Promise<AsyncIterable<Buffer>>;
+  open(stream: StreamReference, position: ReadPosition, signal: AbortSignal): Promise<MediaBody>;
 }
+
+/** A body that was opened; it is to be read, once. */
+export interface MediaBody {
+  /**
+   * Gives the chunks to `write`, in order, each as soon as it is there; where `write` returns a promise, the next one
+   * when that has resolved. Resolves at the end of the body, which may come at any time and means "ask again", never
+   * "done". Rejects with what has ended it before, or with what `write` fails with. Leaves the connection closed.
+   */
+  read(write: WriteChunk): Promise<void>;
+}
+
+/** Takes a chunk. @returns a promise where the next one has to wait */
+export type WriteChunk = (chunk: Buffer) => Promise<void> | undefined;

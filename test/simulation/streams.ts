@@ -3,6 +3,7 @@ import type { SamplingPlan } from '../../src/lease/sampling.ts';
 import { frameId } from '../../src/stream/sampled-frame.ts';
 import type { ReadPosition, StreamReference } from '../../src/stream/source.ts';
 import { block, getMediaFragment } from '../support/matroska.ts';
+import { bodyOf } from '../support/media-body.ts';
 import type { Random } from '../support/random.ts';
 import { EPOCH_MILLIS, type Machine, type VirtualTime } from './time.ts';
 
@@ -89,7 +90,7 @@ export class SimulatedStreams {
     return {
       open: async ({ streamName }: StreamReference, position: ReadPosition, signal: AbortSignal) => {
         await this.#latency(machine, signal);
-        return this.#body(machine, streamName, position, signal);
+        return bodyOf(this.#body(machine, streamName, position, signal));
       },
     };
   }

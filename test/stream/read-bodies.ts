@@ -8,6 +8,7 @@ import type { SampledFrame, Tenure } from '../../src/stream/sampled-frame.ts';
 import type { MediaSource, ReadPosition, StreamReference } from '../../src/stream/source.ts';
 import { StreamAges } from '../../src/stream/stream-ages.ts';
 import { block, getMediaFragment } from '../support/matroska.ts';
+import { bodyOf } from '../support/media-body.ts';
 import { everyNth, startSampling } from '../support/sampling.ts';
 import { HastyClock, recorded } from '../support/services.ts';
 import { lasting } from '../support/tenure.ts';
@@ -121,13 +122,14 @@ export async function read({
       positions.push(position);
       if (body === undefined) stop.abort();
       if (body instanceof Error) throw body;
-      return (async function* () {
+      const chunks = async function* () {
         for (const part of body ?? []) {
           if (part instanceof Error) throw part;
           if (typeof part === 'number') clock.advance(part);
           else yield part;
         }
-      })();
+      };
+      return bodyOf(chunks());
     },
   };
   const consumer = new StreamConsumer({

@@ -11,6 +11,7 @@ import { FastClock } from '../stream/fast-clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { startLeaseTable } from '../support/lease-table.ts';
 import { block, getMediaFragment } from '../support/matroska.ts';
+import { bodyOf } from '../support/media-body.ts';
 import { everyNth } from '../support/sampling.ts';
 import { recorded } from '../support/services.ts';
 
@@ -35,10 +36,14 @@ const fragment = (number: number) =>
 /** Gives the fragments, then stays open until it is told to close. */
 const opensWith = (fragments: Buffer[]): MediaSource => ({
   open: async (_stream, position, signal) =>
-    (async function* () {
-      if (position.type !== 'AFTER_FRAGMENT') yield* fragments;
-      await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
-    })(),
+    bodyOf(
+      (async function* () {
+        if (position.type !== 'AFTER_FRAGMENT') yield* fragments;
+        await new Promise((_resolve, reject) =>
+          signal.addEventListener('abort', () => reject(signal.reason)),
+        );
+      })(),
+    ),
 });
 
 interface Work {
