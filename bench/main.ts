@@ -4,8 +4,8 @@ import { errorMessage } from '../src/core/errors.ts';
 import { CASES, CHILDREN } from './cases.ts';
 import type { BenchCase, CaseResult } from './harness/bench-case.ts';
 import { thisMachine } from './harness/machine.ts';
-import { machineText, resultText } from './harness/report.ts';
-import { saveResults } from './harness/save.ts';
+import { saveResults } from './report/save.ts';
+import { machineText, resultText } from './report/text.ts';
 
 /*
  * `npm run bench [NAME …] [-- --quick --json --save]`: each case beside its peers and its limit, in the same run.

@@ -24,6 +24,22 @@ export interface CaseResult {
   readonly targets: readonly Target[];
   /** What the reader has to know besides, each a sentence or two. */
   readonly notes: readonly string[];
+  /** For the README and its plot. */
+  readonly figures?: Figures;
+}
+
+export interface Figures {
+  /** Over TLS. */
+  readonly load?: readonly LoadFigure[];
+  /** From the last byte of a key frame to the call, decoding left out. */
+  readonly addedMillis?: { readonly p50: number; readonly p99: number };
+}
+
+/** What a live stream takes of a core. */
+export interface LoadFigure {
+  readonly video: string;
+  readonly inferenceInterval: number;
+  readonly coresPerStream: number;
 }
 
 export interface Table {

@@ -1,5 +1,9 @@
 import type { Transform } from 'node:stream';
 import { MatroskaDemuxer } from '../../src/matroska/demuxer.ts';
+import type { FrameHeader } from '../../src/matroska/frame.ts';
+import { isSampled } from '../../src/video/sampler.ts';
+
+const INFERENCE_INTERVAL = 6;
 
 /** One pass over the bytes. */
 export interface Parsing {
@@ -30,6 +34,23 @@ const PARSERS_BY_NAME = {
     return {
       write(chunk) {
         for (const event of demuxer.demux(chunk)) if (event.type === 'frame') frames += 1;
+      },
+      frames: () => frames,
+    };
+  },
+
+  /** Only the frames that are sampled are read, the others are counted. */
+  'as the worker reads': async () => () => {
+    let keyFrames = 0;
+    const wants = ({ keyFrame }: FrameHeader) => {
+      if (keyFrame) keyFrames += 1;
+      return keyFrame && isSampled(keyFrames - 1, INFERENCE_INTERVAL);
+    };
+    const demuxer = new MatroskaDemuxer({ wants });
+    let frames = 0;
+    return {
+      write(chunk) {
+        for (const event of demuxer.demux(chunk)) if (event.type === 'fragmentEnd') frames += event.frames;
       },
       frames: () => frames,
     };

@@ -8,8 +8,8 @@ import {
   medianOf,
   type Table,
   type Target,
-} from './bench-case.ts';
-import type { Machine } from './machine.ts';
+} from '../harness/bench-case.ts';
+import type { Machine } from '../harness/machine.ts';
 
 type Colors = ReturnType<typeof picocolors.createColors>;
 
