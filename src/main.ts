@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import { run } from './cli/program.ts';
 import { enlargeThreadPool } from './core/environment.ts';
 
 enlargeThreadPool();
@@ -8,4 +7,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit();
 });
-process.exitCode = await run(process.argv.slice(2));
+const args = process.argv.slice(2);
+// The service does not wait for what reads the arguments of the other commands.
+process.exitCode =
+  args.length === 1 && args[0] === 'worker'
+    ? await (await import('./cli/worker.ts')).worker()
+    : await (await import('./cli/program.ts')).run(args);

@@ -12,7 +12,6 @@ import { type Clients, createClients } from '../worker/clients.ts';
 import { DenialLog } from '../worker/denial-log.ts';
 import { Health } from '../worker/health.ts';
 import { serveHealth } from '../worker/health-server.ts';
-import { Worker } from '../worker/worker.ts';
 import { EXIT_OK, type ExitCode, exitCodeOf } from './exit-code.ts';
 import { untilSignal } from './signals.ts';
 import { logFatal } from './worker-failure.ts';
@@ -64,8 +63,12 @@ async function serve(signal: AbortSignal, closers: Closers): Promise<void> {
     if (isStarted) denials.report(denial);
   });
   closers.defer(async () => clients.destroy());
-  const initial = await readConfig(clients, configParameter, log, signal);
-  const memory = await memoryLimitBytes({ readFile, fetch, metadataUri: taskMetadataUri });
+  // Most of the code is loaded while the answers are on their way.
+  const [initial, memory, { Worker }] = await Promise.all([
+    readConfig(clients, configParameter, log, signal),
+    memoryLimitBytes({ readFile, fetch, metadataUri: taskMetadataUri }),
+    import('../worker/worker.ts'),
+  ]);
   const service = new Worker({
     initial,
     parameterName: configParameter,

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The content types that the endpoint can be sent; `application/x-image` is JPEG bytes under that name. */
 export const CONTENT_TYPES = [

@@ -1,5 +1,5 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
-import { z } from 'zod';
+import * as z from 'zod';
 import { KvsInferenceError } from '../core/errors.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { FREE, RETIRED } from './keys.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { CONTENT_TYPES, type ContentType } from '../config/schema.ts';
 import type { Checkpoint } from './checkpoint.ts';
 

@@ -184,17 +184,23 @@ function describeKeys(
   return keys.join(', ') || '(none)';
 }
 
-/** The lease for synchronization is created once, and tells whose table this is. */
+/**
+ * The lease for synchronization is created once, and tells whose table this is. It is looked for first: nearly always
+ * it is there, and a write that is refused would take a round trip of its own.
+ */
 async function claim(
   client: TableClient,
   { applicationName, tableName }: TableSetupOptions,
   signal: AbortSignal,
 ): Promise<void> {
+  const found = await client.get(SYNC_LEASE_KEY, signal);
+  if (found !== null) return checkApplication(found, applicationName, tableName);
   const item = {
     ...newLeaseItem(SYNC_LEASE_KEY, null, { type: 'EARLIEST' }),
     applicationName: { S: applicationName },
   };
   if (await client.create(item, signal)) return;
+  // Another worker was faster.
   checkApplication((await client.get(SYNC_LEASE_KEY, signal)) ?? {}, applicationName, tableName);
 }
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { WORKERS, workerIdOf, workerKey } from './keys.ts';
 import { invalidItem, type LeaseItem } from './lease.ts';
 

@@ -1,4 +1,4 @@
-import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
 import type { Config } from '../config/resolve.ts';
 import { type Clock, withTimeout } from '../core/clock.ts';
 import { errorMessage, errorName } from '../core/errors.ts';
@@ -50,6 +50,7 @@ export class OutputStore {
       const { resultBucket } = config();
       if (resultBucket === undefined) return null;
       const { body, contentType } = answer;
+      const { PutObjectCommand } = await import('./s3.ts');
       const command = new PutObjectCommand({
         Bucket: resultBucket,
         Key: key,

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * The record in the Kinesis data stream: the one contract between the publisher and everything that reads it.

@@ -5,7 +5,7 @@ import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { KinesisVideoClient } from '@aws-sdk/client-kinesis-video';
 import { KinesisVideoMediaClient } from '@aws-sdk/client-kinesis-video-media';
 import { ResourceGroupsTaggingAPIClient } from '@aws-sdk/client-resource-groups-tagging-api';
-import { S3Client } from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
 import { SageMakerRuntimeClient } from '@aws-sdk/client-sagemaker-runtime';
 import { SSMClient } from '@aws-sdk/client-ssm';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
@@ -25,12 +25,14 @@ export function createClients(onDenied: (denial: Denial, error: unknown) => void
   const control = { requestHandler: handler({ requestTimeout: REQUEST_TIMEOUT_MILLIS }) };
   // Our own retries count, log and back off: where they are used, the SDK tries once.
   const once = { ...control, maxAttempts: 1 };
+  // Checkpoints are most of a worker's calls: what is done with one is found out once, and not for each.
+  const table = { ...once, cacheMiddleware: true };
   const clients = {
     ssm: new SSMClient(once),
-    dynamoDb: new DynamoDBClient(once),
+    dynamoDb: new DynamoDBClient(table),
     // Signs of life do not queue for a socket behind a thousand checkpoints.
     heartbeats: new DynamoDBClient({
-      ...once,
+      ...table,
       requestHandler: handler({ requestTimeout: REQUEST_TIMEOUT_MILLIS }),
     }),
     kinesisVideo: new KinesisVideoClient(once),
@@ -42,8 +44,13 @@ export function createClients(onDenied: (denial: Denial, error: unknown) => void
       maxAttempts: 1,
       requestHandler: handler({ maxSockets: Number.POSITIVE_INFINITY }),
     }),
-    // Bucket names with dots have no certificate as host names.
-    s3: new S3Client({ ...once, forcePathStyle: true }),
+    s3: late(async () => {
+      const { S3Client } = await import('../result/s3.ts');
+      // Bucket names with dots have no certificate as host names.
+      const client = new S3Client({ ...once, forcePathStyle: true });
+      watchDenials(client, 's3', onDenied);
+      return client;
+    }),
   };
   watchDenials(clients.ssm, 'ssm', onDenied);
   watchDenials(clients.dynamoDb, 'dynamodb', onDenied);
@@ -52,7 +59,6 @@ export function createClients(onDenied: (denial: Denial, error: unknown) => void
   watchDenials(clients.tagging, 'tag', onDenied);
   watchDenials(clients.kinesis, 'kinesis', onDenied);
   watchDenials(clients.sageMakerRuntime, 'sagemaker', onDenied);
-  watchDenials(clients.s3, 's3', onDenied);
   return {
     ...clients,
     // A body lasts up to 45 minutes and there is one per stream: no time-out, no cap on sockets.
@@ -68,6 +74,23 @@ export function createClients(onDenied: (denial: Denial, error: unknown) => void
     destroy: () => {
       for (const client of Object.values(clients)) client.destroy();
     },
+  };
+}
+
+/** A client that is loaded and made when it is first used: few have a bucket, and its code takes its time to load. */
+function late(make: () => Promise<S3Client>): Pick<S3Client, 'send' | 'destroy'> {
+  let made: Promise<S3Client> | null = null;
+  const send = async (...args: Parameters<S3Client['send']>) => {
+    made ??= make();
+    return await (await made).send(...args);
+  };
+  return {
+    send: send as S3Client['send'],
+    destroy: () =>
+      void made?.then(
+        (client) => client.destroy(),
+        () => undefined,
+      ),
   };
 }
 

@@ -29,7 +29,7 @@ export async function reachableCommands(entryPoints: readonly string[]): Promise
 }
 
 function commandsOf(source: string): SdkCommand[] {
-  return [...source.matchAll(/import \{([^}]*)\} from '@aws-sdk\/([\w-]+)'/g)].flatMap(
+  return [...source.matchAll(/(?:import|export) \{([^}]*)\} from '@aws-sdk\/([\w-]+)'/g)].flatMap(
     ([, names = '', client = '']) =>
       names
         .split(',')

@@ -92,3 +92,17 @@ test('one table serves one application', async () => {
       'DynamoDB table "leases" is the lease table of the application "test"; "shop" needs one of its own: set "leaseTable"',
   });
 });
+
+test('a table that is in use is looked at, and not written to', async () => {
+  const operations: string[] = [];
+  const send = (command: { constructor: { name: string } }, ...rest: unknown[]) => {
+    operations.push(command.constructor.name);
+    return (local.dynamoDb.send as (...args: unknown[]) => Promise<unknown>).call(
+      local.dynamoDb,
+      command,
+      ...rest,
+    );
+  };
+  await local.setUp({ dynamoDb: { send } as unknown as typeof local.dynamoDb });
+  expect(operations).toEqual(['DescribeTableCommand', 'GetItemCommand']);
+});

@@ -6,7 +6,7 @@ import { Table } from './table.ts';
 import type { VirtualTime } from './time.ts';
 
 export interface OperationsOptions {
-  time: VirtualTime;
+  time: Pick<VirtualTime, 'now' | 'after'>;
   /** How long an index lags behind a write, true milliseconds, asked for each; never changes the order of one item's. */
   indexDelayMillis: () => number;
   /** How long a table is being created, true milliseconds. */
