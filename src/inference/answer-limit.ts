@@ -6,14 +6,24 @@ import { KvsInferenceError } from '../core/errors.ts';
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 const MAX_ERROR_BYTES = 64 * 1024;
 
+interface Response {
+  readonly statusCode: number;
+  readonly headers: Readonly<Record<string, string>>;
+  body?: unknown;
+}
+
 /** The SDK gathers the whole answer in memory, however large: the command fails with ANSWER_TOO_LARGE before that. */
 export function limitAnswer(command: InvokeEndpointCommand): void {
   command.middlewareStack.add(
     (next) => async (input) => {
       const result = await next(input);
-      const response = result.response as { statusCode: number; body?: unknown };
+      const response = result.response as Response;
       if (!(response.body instanceof Readable)) return result;
-      const limit = response.statusCode < 300 ? new ByteLimit() : new Beginning();
+      const isAnswer = response.statusCode < 300;
+      // Nothing comes after so many bytes: where that is little, as it mostly is, it need not be counted.
+      const bytes = Number(response.headers['content-length'] ?? Number.POSITIVE_INFINITY);
+      if (bytes <= (isAnswer ? MAX_ANSWER_BYTES : MAX_ERROR_BYTES)) return result;
+      const limit = isAnswer ? new ByteLimit() : new Beginning();
       response.body = pipeline(response.body, limit, () => {
         // Whoever reads sees the error.
       });

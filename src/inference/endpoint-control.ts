@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
+import { CallGate } from './call-gate.ts';
 import { CircuitBreaker, type UnavailableCall } from './circuit-breaker.ts';
 import { type Adaptation, ConcurrencyLimit, type LimitedCall } from './concurrency-limit.ts';
 import { classifyInvocationError, overloadOf } from './invocation-error.ts';
@@ -21,8 +22,15 @@ export interface EndpointControlOptions {
   /** Names the endpoint in its lines. */
   log: Logger;
   metrics: Metrics;
+  /**
+   * How many frames may get ready for their calls, at the most, while the endpoint has as many as it may: they have slots
+   * of the queue before the gate lets them through. Default 0.
+   */
+  ahead?: number;
   adaptation?: Adaptation;
 }
+
+type ControlSettings = Pick<EndpointControlOptions, 'maxConcurrency' | 'ahead'> & { isWanted: boolean };
 
 /** One call under way. Exactly one of its methods is called, once. */
 export interface ControlledCall {
@@ -45,6 +53,7 @@ export class EndpointControl {
   readonly #clock: Clock;
   readonly #metrics: Metrics;
   readonly #limit: ConcurrencyLimit;
+  readonly #gate: CallGate;
   readonly #breaker = new CircuitBreaker();
   readonly #outages: OutageLog;
   /** Ends the waits of the outage there is. */
@@ -52,15 +61,18 @@ export class EndpointControl {
   /** Whether the queue is. */
   #isPaused = false;
   #isWanted = true;
+  #ahead: number;
   #probesInFlight = 0;
   #successes = 0;
 
   constructor(options: EndpointControlOptions) {
-    const { queue, clock, metrics, maxConcurrency, adaptation } = options;
+    const { queue, clock, metrics, maxConcurrency, ahead = 0, adaptation } = options;
     this.#queue = queue;
     this.#clock = clock;
     this.#metrics = metrics;
     this.#limit = new ConcurrencyLimit(maxConcurrency, adaptation);
+    this.#gate = new CallGate(this.#limit.slots);
+    this.#ahead = ahead;
     this.#outages = new OutageLog({ ...options, waiting: () => queue.waiting });
     this.#apply();
   }
@@ -80,15 +92,21 @@ export class EndpointControl {
     return this.#limit.value;
   }
 
+  /** To be passed before a call is started by whoever has a slot; one that is sent away gives back the slot. */
+  get gate(): Pick<CallGate, 'pass' | 'leave'> {
+    return this.#gate;
+  }
+
   /** Calls that have succeeded so far. */
   get successes(): number {
     return this.#successes;
   }
 
   /** @param isWanted false for an endpoint that is configured no more */
-  configure({ maxConcurrency, isWanted }: { maxConcurrency: number; isWanted: boolean }): void {
+  configure({ maxConcurrency, isWanted, ahead = 0 }: ControlSettings): void {
     this.#limit.max = maxConcurrency;
     this.#isWanted = isWanted;
+    this.#ahead = ahead;
     this.#apply();
   }
 
@@ -170,7 +188,7 @@ export class EndpointControl {
     return !this.#isWanted && this.#outages.downMillis >= GIVE_UP_MILLIS;
   }
 
-  /** Brings the queue in line with what is known. */
+  /** Brings the queue and the gate in line with what is known. */
   #apply(): void {
     const isProbing = this.#isProbing;
     const isPaused = !this.isClosed && !isProbing && !this.#hasGivenUp;
@@ -178,10 +196,14 @@ export class EndpointControl {
       if (!this.#isPaused) this.#queue.pause();
     } else {
       // Calls that started before the outage may still hang: the probe does not wait for them.
-      const concurrency = isProbing ? this.#limit.inFlight + 1 : this.#limit.slots;
-      if (concurrency !== this.#queue.concurrency) this.#queue.concurrency = concurrency;
+      const calls = isProbing ? this.#limit.inFlight + 1 : this.#limit.slots;
+      // No more than have their calls: whoever comes next waits for one round at the most.
+      const ahead = this.isClosed ? Math.min(this.#ahead, this.#limit.value) : 0;
+      if (calls + ahead !== this.#queue.concurrency) this.#queue.concurrency = calls + ahead;
+      this.#gate.limit = calls;
       if (this.#isPaused) this.#queue.resume();
     }
+    this.#gate.isOpen = !isPaused;
     this.#isPaused = isPaused;
   }
 }

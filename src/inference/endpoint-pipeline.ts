@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { availableParallelism } from 'node:os';
 import type { Config } from '../config/resolve.ts';
 import { errorName } from '../core/errors.ts';
 import { type FrameEnd, producerMillisOf, type SampledFrame } from '../stream/sampled-frame.ts';
@@ -33,6 +34,9 @@ export interface EndpointPipelineOptions extends Omit<InquiryOptions, 'config' |
    */
   write: (frame: SampledFrame, outcome: Inference | FailedInference) => Promise<void>;
 }
+
+/** Pictures of an endpoint that are made before there is a call for them: as many in the making, and as many ready. */
+const MAX_AHEAD = 2 * availableParallelism();
 
 /**
  * A sampled frame's way to one endpoint: wait for a slot, decode, ask, publish, settle. A frame that fails for good, or
@@ -79,8 +83,10 @@ export class EndpointPipeline {
   /** To be called when the configuration has changed. */
   configure(): void {
     this.#queue.configure(this.#limits());
-    const { sageMakerTaskThreadPoolSize: maxConcurrency } = this.#options.config();
-    this.#control.configure({ maxConcurrency, isWanted: this.#inquiry.isConfigured });
+    const { sageMakerTaskThreadPoolSize: maxConcurrency, queueFullPolicy } = this.#options.config();
+    // Where fresh answers matter more, no picture waits and grows old.
+    const ahead = queueFullPolicy === 'block' ? MAX_AHEAD : 0;
+    this.#control.configure({ maxConcurrency, isWanted: this.#inquiry.isConfigured, ahead });
   }
 
   /** See InferencePipeline.submit. */

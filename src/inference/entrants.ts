@@ -1,3 +1,4 @@
+import { AbortListeners } from '../core/abort-listeners.ts';
 import { ByStream } from './by-stream.ts';
 import type { Job } from './place.ts';
 
@@ -11,6 +12,7 @@ export interface Entrant {
 /** The jobs that wait to get in, in order by stream. */
 export class Entrants {
   readonly #entrants = new ByStream<Entrant>();
+  readonly #abortListeners = new AbortListeners();
   readonly #onChange: () => void;
 
   /** @param onChange called when one has come, or given up */
@@ -43,7 +45,7 @@ export class Entrants {
     await new Promise<void>((resolve, reject) => {
       const stopWaiting = () => {
         this.#entrants.delete(job.streamName, entrant);
-        for (const each of signals) each.removeEventListener('abort', giveUp);
+        for (const each of signals) this.#abortListeners.remove(each, giveUp);
       };
       const entrant = {
         job,
@@ -57,7 +59,7 @@ export class Entrants {
         reject(signals.find((each) => each.aborted)?.reason);
         this.#onChange();
       };
-      for (const each of signals) each.addEventListener('abort', giveUp, { once: true });
+      for (const each of signals) this.#abortListeners.add(each, giveUp);
       this.#entrants.add(job.streamName, entrant);
       this.#onChange();
     });

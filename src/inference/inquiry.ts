@@ -14,7 +14,7 @@ import type { EndpointControl } from './endpoint-control.ts';
 import { type CallOutcome, FrameCalls } from './frame-calls.ts';
 import type { FailedInference, Inference } from './inference.ts';
 import { customAttributes, inferenceId } from './invocation.ts';
-import type { Place, SlotOptions } from './queue.ts';
+import { GivenUpError, type Place, type SlotOptions } from './queue.ts';
 
 export type InquiryConfig = Pick<
   Config,
@@ -56,6 +56,19 @@ export const PICTURE_FORMATS: Readonly<Record<ContentType, PictureFormat>> = {
   'application/x-image': 'jpeg',
 };
 
+interface Turn {
+  readonly slot: number;
+  /** When the frame came, monotonic milliseconds. */
+  readonly since: number;
+}
+
+/** What came of a frame's turn. */
+type TurnEnd =
+  | { readonly type: 'inference'; readonly inference: Inference | FailedInference }
+  | Extract<CallOutcome<never>, { type: 'retry' }>
+  /** The endpoint gets no calls: the picture is given up, and made again at the next turn. */
+  | { readonly type: 'sentAway' };
+
 /** What is done with a frame in its slots: it is decoded, and the endpoint asked about it, until there is an answer. */
 export class Inquiry {
   readonly #options: InquiryOptions;
@@ -96,16 +109,16 @@ export class Inquiry {
     };
     const calls = new FrameCalls({ control, streamName, settings, clock, metrics });
     const since = clock.monotonic();
-    const attempt = (slot: number) => {
-      const waitMillis = Math.round(clock.monotonic() - since);
-      if (calls.attempts === 0) metrics.observe('QueueWait', streamName, waitMillis);
-      return this.#attempt(frame, calls, slot);
-    };
+    const turn = (slot: number) => this.#turn(frame, calls, { slot, since });
     let options: SlotOptions = { delay: (signal) => room(streamName, signal) };
     for (;;) {
-      const outcome = await place.inSlot(attempt, options);
-      if ('inference' in outcome) return outcome.inference;
-      const { error, attempts, delayMillis } = outcome.retry;
+      const end = await place.inSlot(turn, options);
+      if (end.type === 'inference') return end.inference;
+      if (end.type === 'sentAway') {
+        options = { first: true };
+        continue;
+      }
+      const { error, attempts, delayMillis } = end;
       log.warn(
         { ...identityOf(frame), error: errorName(error), attempts, delayMillis },
         `invocation failed, trying again: ${errorMessage(error)}`,
@@ -118,27 +131,42 @@ export class Inquiry {
     }
   }
 
-  /** @throws {KvsInferenceError} TOO_OLD */
-  async #attempt(
-    frame: SampledFrame,
-    calls: FrameCalls,
-    slot: number,
-  ): Promise<
-    { inference: Inference | FailedInference } | { retry: Extract<CallOutcome<never>, { type: 'retry' }> }
-  > {
-    const { config, log, metrics } = this.#options;
-    const { streamName, tenure } = frame;
+  /** @throws GivenUpError; {KvsInferenceError} TOO_OLD; what the tenure's `over` aborts with */
+  async #turn(frame: SampledFrame, calls: FrameCalls, { slot, since }: Turn): Promise<TurnEnd> {
+    const { clock, control, metrics } = this.#options;
+    const { draining, over } = frame.tenure;
+    const startedAt = clock.monotonic();
+    const failed = (error: unknown): TurnEnd => ({
+      type: 'inference',
+      inference: { error, attempts: calls.attempts, picture: null },
+    });
     this.#checkAge(frame);
-    if (this.#options.control.isGivenUp) {
-      return { inference: { error: this.#givenUp(), attempts: calls.attempts, picture: null } };
-    }
+    if (control.isGivenUp) return failed(this.#givenUp());
     let picture: Picture;
     try {
       picture = await this.#picture(frame);
     } catch (error) {
-      return { inference: { error, attempts: calls.attempts, picture: null } };
+      return failed(error);
     }
-    tenure.over.throwIfAborted();
+    over.throwIfAborted();
+    const readyAt = clock.monotonic();
+    const hasPassed = await control.gate.pass(draining).catch(() => {
+      throw new GivenUpError('DRAINING');
+    });
+    if (!hasPassed) return { type: 'sentAway' };
+    try {
+      this.#checkAge(frame);
+      const waitMillis = startedAt - since + clock.monotonic() - readyAt;
+      if (calls.attempts === 0) metrics.observe('QueueWait', frame.streamName, Math.round(waitMillis));
+      return await this.#ask(frame, picture, calls, slot);
+    } finally {
+      control.gate.leave();
+    }
+  }
+
+  async #ask(frame: SampledFrame, picture: Picture, calls: FrameCalls, slot: number): Promise<TurnEnd> {
+    const { config, log, metrics } = this.#options;
+    const { streamName, tenure } = frame;
     if (calls.attempts === 0) metrics.count('FramesSent', streamName);
     const invocation = {
       body: picture.data,
@@ -146,17 +174,18 @@ export class Inquiry {
       customAttributes: customAttributes(frame),
     };
     const outcome = await calls.attempt(() => this.#endpoint.invoke(invocation, tenure.over), tenure.over);
-    if (outcome.type === 'retry') return { retry: outcome };
+    if (outcome.type === 'retry') return outcome;
     const { data: _, ...sent } = picture;
     if (outcome.type === 'failed') {
-      return { inference: { error: outcome.error, attempts: outcome.attempts, picture: sent } };
+      const { error, attempts } = outcome;
+      return { type: 'inference', inference: { error, attempts, picture: sent } };
     }
     const { answer } = outcome;
     metrics.count('FramesSucceeded', streamName);
     metrics.observe('InvocationLatency', streamName, answer.inferenceMillis);
     const slotName = config().sageMakerTaskThreadPoolName.replace('%d', String(slot));
     log.debug({ ...identityOf(frame), slot: slotName, inferenceMillis: answer.inferenceMillis }, 'inferred');
-    return { inference: { picture: sent, answer } };
+    return { type: 'inference', inference: { picture: sent, answer } };
   }
 
   /** Decodes again at each attempt: a frame that waits is to hold its compressed bytes and no more. */

@@ -1,4 +1,5 @@
 import PQueue from 'p-queue';
+import { AbortListeners } from '../core/abort-listeners.ts';
 import type { ByteShare } from './byte-budget.ts';
 import { framesToDrop, sumOfBytes } from './drop-oldest.ts';
 import { type Entrant, Entrants } from './entrants.ts';
@@ -32,6 +33,7 @@ export class FrameQueue {
   readonly #entrants = new Entrants(() => this.#admit());
   readonly #turns = new Turns();
   readonly #inside = new Occupants();
+  readonly #drainListeners = new AbortListeners();
   /** Whether each is taken. */
   readonly #slots: boolean[] = [];
   #limits: QueueLimits;
@@ -182,11 +184,11 @@ export class FrameQueue {
     const drain = () => {
       if (occupant.state !== 'IN_SLOT') occupant.giveUp('DRAINING');
     };
-    job.draining.addEventListener('abort', drain, { once: true });
+    this.#drainListeners.add(job.draining, drain);
     try {
       await job.run({ givenUp, inSlot: (work, options) => this.#inSlot(occupant, work, options) });
     } finally {
-      job.draining.removeEventListener('abort', drain);
+      this.#drainListeners.remove(job.draining, drain);
       this.#inside.delete(occupant);
       this.#share.give(job.bytes);
       if (this.depth === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();

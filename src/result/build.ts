@@ -51,9 +51,41 @@ function failureFields({ error, attempts }: FailedInference): Partial<ResultReco
   };
 }
 
+/** As JSON has it; within a text the quotation marks would be escaped. */
+const NO_OUTPUT = '"sageMakerOutput":""';
+
+/** A record as it is put into the data stream. */
+export interface EncodedRecord {
+  /** Of the result. */
+  readonly id: string;
+  /** The partition key. */
+  readonly streamName: string;
+  /** JSON. Thousands may wait: outside of the heap they are nothing to the garbage collector. */
+  readonly data: Buffer;
+}
+
+/**
+ * @param json of the record, without output
+ * @param output base64, which JSON has as it is
+ */
+export function encodedRecord({ id, streamName }: ResultRecord, json: string, output = ''): EncodedRecord {
+  if (output === '') return { id, streamName, data: Buffer.from(json) };
+  const at = json.indexOf(NO_OUTPUT) + NO_OUTPUT.length - 1;
+  const data = Buffer.allocUnsafe(Buffer.byteLength(json) + output.length);
+  let position = data.write(json.slice(0, at));
+  position += data.write(output, position, 'latin1');
+  data.write(json.slice(at), position);
+  return { id, streamName, data };
+}
+
 /** What a record counts in the data stream, bytes: its data and its partition key. */
-export function recordBytes(data: Buffer, { streamName }: Pick<ResultRecord, 'streamName'>): number {
-  return data.length + Buffer.byteLength(streamName);
+export function recordBytes(dataBytes: number, { streamName }: Pick<ResultRecord, 'streamName'>): number {
+  return dataBytes + Buffer.byteLength(streamName);
+}
+
+/** Of these bytes as text. */
+export function base64Length({ length }: Buffer): number {
+  return Math.ceil(length / 3) * 4;
 }
 
 /** The Java `toString` of KIT's FragmentMetadata, byte for byte: users parse it with regular expressions. */

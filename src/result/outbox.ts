@@ -1,14 +1,10 @@
 import type { KvsInferenceError } from '../core/errors.ts';
 import { fullJitter } from '../core/retry.ts';
 import type { Tenure } from '../stream/sampled-frame.ts';
+import type { EncodedRecord } from './build.ts';
 
 /** A record on its way into the data stream. */
-export interface Pending {
-  /** Of the result. */
-  readonly id: string;
-  /** The partition key. */
-  readonly streamName: string;
-  readonly data: Buffer;
+export interface Pending extends EncodedRecord {
   /** As the data stream counts them. */
   readonly bytes: number;
   readonly tenure: Tenure;

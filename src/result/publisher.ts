@@ -1,5 +1,6 @@
-import { type KinesisClient, PutRecordsCommand, type PutRecordsResultEntry } from '@aws-sdk/client-kinesis';
+import type { KinesisClient, PutRecordsResultEntry } from '@aws-sdk/client-kinesis';
 import type { Config } from '../config/resolve.ts';
+import { AbortListeners } from '../core/abort-listeners.ts';
 import { type Clock, withTimeout } from '../core/clock.ts';
 import { errorMessage, errorName, KvsInferenceError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
@@ -7,9 +8,9 @@ import type { Metrics } from '../core/metrics.ts';
 import { Occasional } from '../core/occasional.ts';
 import { fullJitter } from '../core/retry.ts';
 import type { Tenure } from '../stream/sampled-frame.ts';
-import { recordBytes } from './build.ts';
+import { type EncodedRecord, recordBytes } from './build.ts';
 import { MAX_BATCH_RECORDS, Outbox, type Pending } from './outbox.ts';
-import type { ResultRecord } from './record.ts';
+import { putRecords } from './put-records.ts';
 import { tenureOver } from './tenure-over.ts';
 
 interface Request {
@@ -45,6 +46,7 @@ export class ResultPublisher {
   readonly #random: () => number;
   readonly #outbox: Outbox;
   readonly #requests = new Set<Request>();
+  readonly #overListeners = new AbortListeners();
   readonly #retryLines: Occasional;
   /** Requests in a row that failed as a whole. */
   #failures = 0;
@@ -86,24 +88,23 @@ export class ResultPublisher {
    * @throws {KvsInferenceError} RESULT_TOO_LARGE; RESULT_REFUSED if the data stream takes others, but not this one;
    *   TENURE_OVER as soon as `tenure` is over, or if it is found invalid when the record's turn comes
    */
-  async publish(record: ResultRecord, tenure: Tenure): Promise<void> {
-    const { id, streamName } = record;
-    const data = Buffer.from(JSON.stringify(record));
-    const bytes = recordBytes(data, record);
+  publish(record: EncodedRecord, tenure: Tenure): Promise<void> {
+    const { id, streamName, data } = record;
+    const bytes = recordBytes(data.length, record);
     const { maxRecordBytes } = this.#config();
-    if (bytes > maxRecordBytes) {
-      const problem = `result of ${bytes} bytes, a record of the data stream holds ${maxRecordBytes}`;
-      throw new KvsInferenceError('RESULT_TOO_LARGE', problem);
-    }
-    if (tenure.over.aborted) throw tenureOver();
-    await new Promise<void>((resolve, reject) => {
+    return new Promise<void>((resolve, reject) => {
+      if (bytes > maxRecordBytes) {
+        const problem = `result of ${bytes} bytes, a record of the data stream holds ${maxRecordBytes}`;
+        throw new KvsInferenceError('RESULT_TOO_LARGE', problem);
+      }
+      if (tenure.over.aborted) throw tenureOver();
       const giveUp = () => {
         this.#remove(pending);
         reject(tenureOver());
       };
       const limits = { maxBatch: MAX_BATCH_RECORDS, refusedAt: null };
       const pending: Pending = { id, streamName, data, bytes, tenure, resolve, reject, giveUp, ...limits };
-      tenure.over.addEventListener('abort', giveUp, { once: true });
+      this.#overListeners.add(tenure.over, giveUp);
       this.#outbox.add(pending, this.#clock.monotonic());
       this.#flushSoon();
     });
@@ -168,10 +169,7 @@ export class ResultPublisher {
 
   /** @param signal ends it: the end of one record's tenure does not, as it carries others' records too */
   async #put(batch: readonly Pending[], signal: AbortSignal): Promise<readonly PutRecordsResultEntry[]> {
-    const command = new PutRecordsCommand({
-      StreamName: this.#config().kdsStreamName,
-      Records: batch.map(({ data, streamName }) => ({ Data: data, PartitionKey: streamName })),
-    });
+    const command = putRecords(this.#config().kdsStreamName, batch);
     const { Records: results = [] } = await withTimeout(this.#clock, TIMEOUT_MILLIS, signal, (abortSignal) =>
       this.#kinesis.send(command, { abortSignal }),
     );
@@ -241,7 +239,7 @@ export class ResultPublisher {
   }
 
   #remove(pending: Pending): void {
-    pending.tenure.over.removeEventListener('abort', pending.giveUp);
+    this.#overListeners.remove(pending.tenure.over, pending.giveUp);
     this.#outbox.remove(pending);
     for (const { live, end } of this.#requests) if (live.delete(pending) && live.size === 0) end.abort();
     // Nobody waits: whoever comes next need not, either.

@@ -3,7 +3,7 @@ import { Occasional } from '../core/occasional.ts';
 import type { Answer } from '../inference/endpoint.ts';
 import type { FailedInference, Inference } from '../inference/inference.ts';
 import type { SampledFrame } from '../stream/sampled-frame.ts';
-import { recordBytes, resultRecord } from './build.ts';
+import { base64Length, type EncodedRecord, encodedRecord, recordBytes, resultRecord } from './build.ts';
 import { OutputStore, type OutputStoreOptions } from './output-store.ts';
 import type { ResultPublisher } from './publisher.ts';
 import type { ResultRecord } from './record.ts';
@@ -66,21 +66,39 @@ export class ResultWriter {
    *   the record is too large even without the output
    */
   async write(frame: SampledFrame, outcome: Inference | FailedInference): Promise<void> {
-    const { publisher, config } = this.#options;
-    const record = resultRecord(frame, outcome);
-    const answer = 'answer' in outcome ? outcome.answer : null;
-    const bytes = recordBytes(Buffer.from(JSON.stringify(record)), record) + base64Length(answer);
-    this.#count(frame.streamName, bytes);
+    const { streamName, tenure } = frame;
+    const { complete, bytes } = this.#encode(frame, outcome);
+    this.#count(streamName, bytes);
     try {
-      const isTooLarge = answer !== null && bytes > config().maxRecordBytes;
-      const output = isTooLarge
-        ? await this.#insteadOfOutput(frame, answer, bytes)
-        : { sageMakerOutput: answer?.body.toString('base64') ?? '' };
-      await publisher.publish({ ...record, ...output }, frame.tenure);
+      const encoded = complete ?? (await this.#encodeWithoutOutput(frame, outcome as Inference, bytes));
+      await this.#options.publisher.publish(encoded, tenure);
     } finally {
-      this.#count(frame.streamName, -bytes);
+      this.#count(streamName, -bytes);
       for (const wake of this.#onRoom) wake();
     }
+  }
+
+  /**
+   * The record with the output, and its bytes; no record if it would be too large. Apart, so that nothing else is kept while
+   * the result waits: what the garbage collector copies is what a result costs most.
+   */
+  #encode(frame: SampledFrame, outcome: Inference | FailedInference) {
+    const output = 'answer' in outcome ? outcome.answer.body : null;
+    const record = resultRecord(frame, outcome);
+    const json = JSON.stringify(record);
+    const bytes = recordBytes(Buffer.byteLength(json), record) + (output === null ? 0 : base64Length(output));
+    if (output === null) return { complete: encodedRecord(record, json), bytes };
+    const isTooLarge = bytes > this.#options.config().maxRecordBytes;
+    const withIt = () => encodedRecord(record, json, output.toString('base64'));
+    return { complete: isTooLarge ? null : withIt(), bytes };
+  }
+
+  async #encodeWithoutOutput(frame: SampledFrame, outcome: Inference, bytes: number): Promise<EncodedRecord> {
+    const record = {
+      ...resultRecord(frame, outcome),
+      ...(await this.#insteadOfOutput(frame, outcome.answer, bytes)),
+    };
+    return encodedRecord(record, JSON.stringify(record));
   }
 
   #hasRoom(streamName: string): boolean {
@@ -112,9 +130,4 @@ export class ResultWriter {
     if (results !== null) log.warn({ id, results }, `results published without output: ${problem}`);
     return { sageMakerOutputBytes, error: 'RESULT_TOO_LARGE', errorMessage: problem };
   }
-}
-
-/** Of an answer's body as text in JSON. */
-function base64Length(answer: Answer | null): number {
-  return Math.ceil((answer?.body.length ?? 0) / 3) * 4;
 }

@@ -26,7 +26,7 @@ export const FRAME_MILLIS = 40;
 export const PRODUCER_MILLIS = 500;
 
 const video = await makeVideo({ codec: 'h264', width: 64, height: 48, frames: 1 });
-const codec = { codecId: AV_CODEC_ID_H264, extradata: video.codecPrivate };
+export const codec = { codecId: AV_CODEC_ID_H264, extradata: video.codecPrivate };
 const keyFrame = video.frames[0]?.payload ?? Buffer.alloc(0);
 
 const ENDPOINT = { name: 'detector', acceptContentType: 'image/jpeg', inferenceInterval: 1 } as const;
@@ -35,7 +35,8 @@ const ENDPOINT = { name: 'detector', acceptContentType: 'image/jpeg', inferenceI
 type FrameOptions = Pick<
   SampledFrame,
   'streamName' | 'endpoint' | 'tenure' | 'payload' | 'settle' | 'abandon'
->;
+> &
+  Partial<Pick<SampledFrame, 'codec'>>;
 
 function sampledFrame(index: number, options: FrameOptions): SampledFrame {
   const offsetMillis = index * FRAME_MILLIS;

@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
+import { type EncodedRecord, encodedRecord } from '../../src/result/build.ts';
 import { ResultPublisher } from '../../src/result/publisher.ts';
 import type { ResultRecord } from '../../src/result/record.ts';
 import { eventually } from '../support/eventually.ts';
@@ -12,8 +13,10 @@ import { localClient, recorded } from '../support/services.ts';
 import { lasting, openTenure } from '../support/tenure.ts';
 import { HastyWait } from './hasty-wait.ts';
 
-const record = (id: string, bytes = 10): ResultRecord =>
-  ({ id, streamName: `stream-${id}`, sageMakerOutput: 'x'.repeat(bytes) }) as ResultRecord;
+const record = (id: string, bytes = 10): EncodedRecord => {
+  const fields = { id, streamName: `stream-${id}`, sageMakerOutput: 'x'.repeat(bytes) };
+  return encodedRecord(fields as ResultRecord, JSON.stringify(fields));
+};
 
 interface PutRecords {
   StreamName: string;
@@ -266,7 +269,7 @@ test('a partition key of which some records are accepted is slowed down no furth
 test('a result that no record holds is refused before it blocks the others', async () => {
   const config = { kdsStreamName: 'results', maxRecordBytes: 200 };
   const publish = async (publisher: ResultPublisher) => {
-    const overhead = JSON.stringify(record('big', 0)).length + 'stream-big'.length;
+    const overhead = record('big', 0).data.length + 'stream-big'.length;
     await publisher.publish(record('big', 200 - overhead), lasting);
     await publisher.publish(record('big', 201 - overhead), lasting);
   };

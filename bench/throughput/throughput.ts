@@ -1,0 +1,155 @@
+import { availableParallelism } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { until } from '../../test/e2e/local.ts';
+import { atLeast, type BenchCase, type CaseOptions, type CaseResult } from '../harness/bench-case.ts';
+import { inChild } from '../harness/child.ts';
+import { measured, ratio } from '../harness/measured.ts';
+import { alternate } from '../harness/rounds.ts';
+import { cpuSecondsOf } from '../live/process-usage.ts';
+import type { BareClientOptions } from './bare-client.ts';
+import { type DecoderOptions, pictureOf } from './decoder.ts';
+import { HEIGHT, SERVICE_MILLIS, type Services, startServices, WIDTH } from './services.ts';
+
+/** Calls at once. */
+const POOL = 20;
+const STREAMS = 4;
+
+export const throughput: BenchCase = {
+  name: 'throughput',
+  description: `small pictures of every I-frame to an endpoint that takes ${SERVICE_MILLIS} ms; beside a client that only calls it, and the decoder alone`,
+  async run(options) {
+    const services = await startServices();
+    try {
+      return await measure(services, options);
+    } finally {
+      await services.close();
+    }
+  },
+};
+
+/** How long is waited before anything is measured, and how long is measured, seconds. */
+interface Window {
+  readonly settling: number;
+  readonly measured: number;
+}
+
+async function measure(services: Services, options: CaseOptions): Promise<CaseResult> {
+  const window = options.quick ? { settling: 0.5, measured: 1 } : { settling: 8, measured: 12 };
+  const { codecPrivate, payload } = services.keyFrame;
+  const decoderOptions: DecoderOptions = {
+    codecPrivate: codecPrivate.toString('base64'),
+    payload: payload.toString('base64'),
+    pictures: options.quick ? 20 : 1000,
+  };
+  const pictureBytes = await pictureOf(decoderOptions);
+  const decoderCapacity = async () => {
+    const cpuMillis = await inChild<number>('throughput-decoder', decoderOptions, options);
+    return (1000 * availableParallelism()) / cpuMillis;
+  };
+  const all = await alternate<string, number[]>(
+    {
+      worker: () => runWorker(services, window, options.signal),
+      client: async () => [await runClient(services, pictureBytes, window, options.signal)],
+      decoder: async () => [await decoderCapacity()],
+    },
+    options,
+  );
+  const figure = (name: string, index = 0) =>
+    measured((all[name] ?? []).map((run) => run[index] ?? Number.NaN));
+  const [worker, client, decoder] = [figure('worker'), figure('client'), figure('decoder')];
+  const capacity = client.median < decoder.median ? client : decoder;
+  const perCall = figure('worker', 1);
+  return {
+    tables: [
+      {
+        caption: `pictures of ${WIDTH} x ${HEIGHT}, key frames of ${payload.length} bytes, JPEG of ${pictureBytes}; ${POOL} calls at once, ${STREAMS} streams`,
+        columns: [
+          { title: '' },
+          { title: 'calls per second', digits: 1 },
+          { title: 'of the endpoint' },
+          { title: 'of the decoder' },
+          { title: 'CPU per call, ms' },
+        ],
+        rows: [
+          ['kvs-inference', worker, ratio(worker, client), ratio(worker, decoder), perCall],
+          ['a client that only calls', client, null, null, null],
+          [`decoder, ${availableParallelism()} cores`, decoder, null, null, null],
+        ],
+      },
+    ],
+    targets: [
+      atLeast(
+        0.95,
+        `of what the ${capacity === client ? 'endpoint' : 'decoder'} can`,
+        ratio(worker, capacity),
+      ),
+    ],
+    notes: [
+      `The worker is a process of its own, from GetMedia of a backlog, which comes as fast as it is read, to PutRecords. Calls are counted by the endpoint, which answers each ${SERVICE_MILLIS} ms after it has come: ${(1000 * POOL) / SERVICE_MILLIS} a second at most.`,
+    ],
+  };
+}
+
+/** @returns calls per second, and CPU milliseconds for each */
+async function runWorker(services: Services, window: Window, signal: AbortSignal): Promise<number[]> {
+  const { answered, dataStream, env, local } = services;
+  const name = `throughput-${performance.now().toFixed(0)}`;
+  const streamNames = Array.from({ length: STREAMS }, (_, index) => `${name}-${index + 1}`);
+  for (const streamName of streamNames) local.cluster.createStream(streamName);
+  await local.putParameter(name, {
+    streamNames,
+    startPosition: 'EARLIEST',
+    inferenceInterval: 1,
+    sageMakerEndpoint: 'local-detector',
+    sageMakerTaskThreadPoolSize: POOL,
+    kdsStreamName: name,
+  });
+  dataStream.take();
+  const before = answered();
+  const worker = local.startWorker({ ...env, CONFIG_PARAMETER: name });
+  const stop = () => worker.send('SIGKILL');
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    await until('the endpoint is asked', () => answered() > before, 60_000);
+    await delay(window.settling * 1000, undefined, { signal });
+    const cpuBefore = cpuSecondsOf(worker.pid ?? 0);
+    const { calls, perSecond } = await countCalls(services, window, signal);
+    const cpu = cpuSecondsOf(worker.pid ?? 0) - cpuBefore;
+    if ((await worker.kill('SIGTERM')) !== 0) throw new Error(`the worker failed: ${worker.failure()}`);
+    const [asked, published] = [answered() - before, dataStream.take().records];
+    if (asked !== published) throw new Error(`${asked} calls answered, ${published} results published`);
+    return [perSecond, (1000 * cpu) / calls];
+  } finally {
+    signal.removeEventListener('abort', stop);
+    await worker.kill('SIGKILL');
+  }
+}
+
+/** @returns calls per second */
+async function runClient(
+  services: Services,
+  bodyBytes: number,
+  window: Window,
+  signal: AbortSignal,
+): Promise<number> {
+  const options: BareClientOptions = {
+    url: services.endpointUrl,
+    calls: POOL,
+    bodyBytes,
+    seconds: 2 + window.measured,
+  };
+  const before = services.answered();
+  const client = inChild('throughput-client', options, { signal });
+  await until('the endpoint is asked', () => services.answered() > before);
+  await delay(500, undefined, { signal });
+  const { perSecond } = await countCalls(services, window, signal);
+  await client;
+  return perSecond;
+}
+
+async function countCalls({ answered }: Services, window: Window, signal: AbortSignal) {
+  const [before, startedAt] = [answered(), performance.now()];
+  await delay(window.measured * 1000, undefined, { signal });
+  const calls = answered() - before;
+  return { calls, perSecond: (1000 * calls) / (performance.now() - startedAt) };
+}
