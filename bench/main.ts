@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import picocolors from 'picocolors';
 import { errorMessage } from '../src/core/errors.ts';
-import { CASES, CHILDREN } from './cases.ts';
+import { CASES } from './cases.ts';
 import type { BenchCase, CaseResult } from './harness/bench-case.ts';
 import { thisMachine } from './harness/machine.ts';
 import { saveResults } from './report/save.ts';
@@ -79,13 +79,5 @@ const program = new Command('bench')
     `\nCases:\n${CASES.map(({ name, description }) => `  ${name.padEnd(22)}${description}`).join('\n')}`,
   )
   .action(bench);
-
-// One contestant in a process of its own, see inChild.
-program.command('child <name> <options>', { hidden: true }).action(async (name: string, options: string) => {
-  const child = await CHILDREN[name]?.();
-  if (child === undefined) throw new Error(`no program "${name}"`);
-  const result = await child.run(JSON.parse(options));
-  process.stdout.write(JSON.stringify(result ?? null));
-});
 
 await program.parseAsync();

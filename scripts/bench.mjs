@@ -5,4 +5,4 @@ import { ensureInstalled } from './install.mjs';
 ensureInstalled();
 const { ensureBuilt } = await import('./build.mjs');
 await ensureBuilt();
-await runProgram('bench/main.ts');
+await runProgram('bench/main.ts', { child: 'bench/child.ts' });

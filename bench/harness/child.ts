@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
-/** The bundle of ../main.ts, beside which this part of it lies. */
-const PROGRAM = fileURLToPath(new URL('main.mjs', import.meta.url));
+/** The bundle of ../child.ts, beside which this part of it lies. */
+const PROGRAM = fileURLToPath(new URL('child.mjs', import.meta.url));
 
 /** What a program of its own has used by its end. */
 export interface Usage {
@@ -17,11 +18,21 @@ export interface Usage {
 /** Of this process so far. */
 export function ownUsage(): Usage {
   const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
-  return { cpuSeconds: (userCPUTime + systemCPUTime) / 1e6, peakBytes: maxRSS * 1024 };
+  return {
+    cpuSeconds: (userCPUTime + systemCPUTime) / 1e6,
+    peakBytes: 1024 * (ownPeakKilobytes() ?? maxRSS),
+  };
+}
+
+/** On Linux a child begins with the peak that its parent has by getrusage(2), but not by proc(5). */
+function ownPeakKilobytes(): number | null {
+  if (process.platform !== 'linux') return null;
+  const [, kilobytes] = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+  return kilobytes === undefined ? null : Number(kilobytes);
 }
 
 /**
- * Runs one of `children.ts` in a process of its own, where it shares neither compiled code nor memory with another.
+ * Runs one of the programs of child.ts in a process of its own, where it shares neither compiled code nor memory with another.
  *
  * @returns what it has returned, through JSON
  * @throws {Error} with what it has written to standard error, if it fails
@@ -31,7 +42,7 @@ export async function inChild<Result>(
   options: unknown,
   { signal, env = {} }: { signal: AbortSignal; env?: Readonly<Record<string, string>> },
 ): Promise<Result> {
-  const child = spawn(process.execPath, [PROGRAM, 'child', name, JSON.stringify(options)], {
+  const child = spawn(process.execPath, [PROGRAM, name, JSON.stringify(options)], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     signal,

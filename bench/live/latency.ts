@@ -1,0 +1,121 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  atMost,
+  type BenchCase,
+  type CaseOptions,
+  type CaseResult,
+  type Cell,
+} from '../harness/bench-case.ts';
+import { quantile } from '../harness/measured.ts';
+import { pictureAlone, writeKeyFrame } from './limits.ts';
+import { h264Clip, measureLoad } from './load.ts';
+import type { Passage } from './services.ts';
+
+interface Row {
+  readonly tls: boolean;
+  readonly streams: number;
+  readonly inferenceInterval: number;
+  readonly seconds: number;
+}
+
+/** At 50 streams a worker has about half a core to do. The first is what the targets are for. */
+const ROWS: readonly Row[] = [
+  { tls: true, streams: 50, inferenceInterval: 6, seconds: 60 },
+  { tls: false, streams: 50, inferenceInterval: 6, seconds: 60 },
+];
+const QUICK_ROWS: readonly Row[] = [{ tls: false, streams: 2, inferenceInterval: 1, seconds: 2 }];
+const SETTLING_MILLIS = 10_000;
+
+export const latency: BenchCase = {
+  name: 'latency',
+  description:
+    'from the last byte of a key frame to the request for its inference, less decoding and encoding',
+  async run(options) {
+    if (process.platform !== 'linux') throw new Error('needs Linux: /proc tells what the worker has used');
+    const folder = await mkdtemp(join(tmpdir(), 'kvs-inference-bench-'));
+    try {
+      return await measure(folder, options);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  },
+};
+
+async function measure(folder: string, options: CaseOptions): Promise<CaseResult> {
+  const { quick, progress, signal } = options;
+  progress('making the video');
+  const clip = await h264Clip(quick ? { width: 640, height: 360 } : { width: 1920, height: 1080 });
+  const keyFrameFile = await writeKeyFrame(clip, folder);
+  const rows = quick ? QUICK_ROWS : ROWS;
+  const results = [];
+  for (const row of rows) {
+    const { streams, inferenceInterval, tls, seconds } = row;
+    progress(`${streams} streams, interval ${inferenceInterval}, ${tls ? 'TLS' : 'HTTP'}`);
+    const paceMillis = quick ? 0 : (inferenceInterval * clip.frames.length * clip.frameMillis) / streams;
+    const before = await pictureAlone(keyFrameFile, paceMillis, options);
+    const load = await measureLoad({
+      clip,
+      streams,
+      inferenceInterval,
+      tls,
+      folder,
+      signal,
+      settlingMillis: quick ? 500 : SETTLING_MILLIS,
+      windows: 1,
+      windowMillis: seconds * 1000,
+    });
+    const soloMillis = (before + (await pictureAlone(keyFrameFile, paceMillis, options))) / 2;
+    const added = load.passages.map(({ sent, asked }) => asked - sent - soloMillis).sort((a, b) => a - b);
+    const cpu = (load.cpuPerStream[0] ?? Number.NaN) * streams;
+    results.push({ row, soloMillis, added, cpu, passages: load.passages });
+  }
+  const [main] = results;
+  if (main === undefined) throw new Error('nothing to measure');
+  return {
+    tables: [
+      {
+        caption: `Milliseconds added to those that a key frame of ${clip.track.pixelHeight}p alone takes from H.264 to JPEG`,
+        columns: [
+          { title: 'over' },
+          { title: 'streams', digits: 0 },
+          { title: 'vCPU' },
+          { title: 'frames', digits: 0 },
+          { title: 'alone', digits: 1 },
+          { title: 'p50', digits: 1 },
+          { title: 'p90', digits: 1 },
+          { title: 'p99', digits: 1 },
+          { title: 'most', digits: 1 },
+          { title: 'beside another, %', digits: 0 },
+          { title: 'wait for a decoder, %', digits: 0 },
+        ],
+        rows: results.map(({ row, soloMillis, added, cpu, passages }): Cell[] => [
+          row.tls ? 'TLS' : 'HTTP',
+          row.streams,
+          cpu,
+          added.length,
+          soloMillis,
+          ...[0.5, 0.9, 0.99, 1].map((part) => quantile(added, part)),
+          100 * partThatMeets(passages, 1),
+          100 * partThatMeets(passages, availableParallelism()),
+        ]),
+      },
+    ],
+    targets: [
+      atMost(3, 'p50, ms', quantile(main.added, 0.5)),
+      atMost(25, 'p99, ms', quantile(main.added, 0.99)),
+    ],
+    notes: [
+      'Cameras keep no step with one another: what waits for a decoder because as many key frames as there are decoders were sent shortly before is in the figures.',
+    ],
+  };
+}
+
+/** Of the frames, those that are sent while so many others are on their way to their call. */
+function partThatMeets(passages: readonly Passage[], others: number): number {
+  const meeting = passages.filter(
+    ({ sent }) => passages.filter((other) => other.sent < sent && other.asked > sent).length >= others,
+  );
+  return meeting.length / passages.length;
+}
