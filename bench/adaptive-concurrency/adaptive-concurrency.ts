@@ -38,6 +38,7 @@ const SERVICES: readonly Service[] = [
 export const adaptiveConcurrency: BenchCase = {
   name: 'adaptive-concurrency',
   description: `an endpoint that takes ${CAPACITY} calls at a time and throttles the rest; beside a client that knows`,
+  isLong: true,
   run: measure,
 };
 

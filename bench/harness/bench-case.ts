@@ -16,6 +16,8 @@ export interface BenchCase {
   readonly name: string;
   /** One sentence: what against what. */
   readonly description: string;
+  /** So long that it is only run when it is asked for by its name. */
+  readonly isLong?: boolean;
   run(options: CaseOptions): Promise<CaseResult>;
 }
 

@@ -106,6 +106,7 @@ async function measure(folder: string, options: CaseOptions): Promise<CaseResult
       atMost(3, 'p50, ms', quantile(main.added, 0.5)),
       atMost(25, 'p99, ms', quantile(main.added, 0.99)),
     ],
+    figures: { addedMillis: { p50: quantile(main.added, 0.5), p99: quantile(main.added, 0.99) } },
     notes: [
       'Cameras keep no step with one another: what waits for a decoder because as many key frames as there are decoders were sent shortly before is in the figures.',
     ],

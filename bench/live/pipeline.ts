@@ -143,6 +143,15 @@ async function measure(folder: string, options: CaseOptions): Promise<CaseResult
         ]),
       },
     ],
+    figures: {
+      load: results
+        .filter(({ row }) => row.tls)
+        .map(({ row: { video, inferenceInterval }, cpu }) => ({
+          video,
+          inferenceInterval,
+          coresPerStream: cpu.median,
+        })),
+    },
     targets: [
       atMost(1.3, 'vCPU, times what demuxing and decoding alone take', ratio(main.cpu, main.limit)),
       atLeast(

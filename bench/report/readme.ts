@@ -31,16 +31,17 @@ export function costMarkdown(load: readonly LoadFigure[]): string {
     '| streams | interval | calls/s | tasks | Fargate | GetMedia | leases | results, parser | logs, metrics | **all** | a NAT would add |',
     `|${'--:|'.repeat(11)}`,
   ];
+  const byInterval = load
+    .filter(({ video }) => video === VIDEO)
+    .sort((one, other) => one.inferenceInterval - other.inferenceInterval);
   const rows = FLEETS.flatMap((streams) =>
-    load
-      .filter(({ video }) => video === VIDEO)
-      .map(({ inferenceInterval, coresPerStream }) => {
-        const cost = monthlyCost(streams, inferenceInterval, coresPerStream);
-        const { tasks, total, nat } = cost;
-        const parts = [cost.fargate, cost.getMedia, cost.leases, cost.results, cost.logsAndMetrics];
-        const cells = [streams, inferenceInterval, (streams / inferenceInterval).toFixed(1), tasks];
-        return `| ${[...cells, ...parts.map(dollars), `**${dollars(total)}**`, dollars(nat)].join(' | ')} |`;
-      }),
+    byInterval.map(({ inferenceInterval, coresPerStream }) => {
+      const cost = monthlyCost(streams, inferenceInterval, coresPerStream);
+      const { tasks, total, nat } = cost;
+      const parts = [cost.fargate, cost.getMedia, cost.leases, cost.results, cost.logsAndMetrics];
+      const cells = [streams, inferenceInterval, (streams / inferenceInterval).toFixed(1), tasks];
+      return `| ${[...cells, ...parts.map(dollars), `**${dollars(total)}**`, dollars(nat)].join(' | ')} |`;
+    }),
   );
   return [...head, ...rows].join('\n');
 }
