@@ -1,24 +1,17 @@
-import { blockPayloads, MAX_BLOCK_HEADER_BYTES, parseBlockHeader } from './block.ts';
 import { type EbmlElement, EbmlReader } from './ebml-reader.ts';
 import { ElementId } from './elements.ts';
 import { MatroskaError } from './error.ts';
 import {
   type FragmentMetadata,
   type FragmentTrailer,
-  isServiceTag,
   readFragmentMetadata,
   readFragmentTrailer,
   readStreamError,
   type StreamError,
 } from './fragment.ts';
-import {
-  DEFAULT_TIMESTAMP_SCALE,
-  type Frame,
-  type FrameHeader,
-  FrameHeaders,
-  type FrameToRead,
-  MAX_TRACKS,
-} from './frame.ts';
+import { DEFAULT_TIMESTAMP_SCALE, type Frame, MAX_TRACKS } from './frame.ts';
+import { FrameReader, type Wants } from './frame-reader.ts';
+import { TagCollector } from './tags.ts';
 import { type Track, TrackBuilder } from './tracks.ts';
 import { readString, readUnsigned } from './values.ts';
 
@@ -52,7 +45,7 @@ export interface DemuxerOptions {
    * Which frames to read: asked for each once, in order, when everything before it has been taken. The others are
    * neither yielded nor, but in a BlockGroup or with lacing, touched. Default: all.
    */
-  wants?: ((frame: FrameHeader) => boolean) | undefined;
+  wants?: Wants | undefined;
   /** The largest element that is read into memory, bytes. Default 64 MiB. */
   maxElementBytes?: number | undefined;
 }
@@ -62,13 +55,6 @@ interface BlockGroupParts {
   readonly element: EbmlElement;
   data: Buffer | null;
   hasReference: boolean;
-}
-
-interface CompleteBlock {
-  readonly element: EbmlElement;
-  readonly data: Buffer;
-  /** Of a BlockGroup: its block has no flag. */
-  readonly keyFrame?: boolean;
 }
 
 const NO_METADATA: FragmentMetadata = {
@@ -97,7 +83,6 @@ const LEAVES: ReadonlySet<number> = new Set(Object.values(ElementId).filter((id)
  */
 export class MatroskaDemuxer {
   readonly #reader: EbmlReader;
-  readonly #wants: ((frame: FrameHeader) => boolean) | null;
   /** Documents seen. GetMedia sends one per fragment. */
   ebmlHeaders = 0;
   clusters = 0;
@@ -105,34 +90,24 @@ export class MatroskaDemuxer {
   #tracks: Map<number, Track> = new Map();
   #track: TrackBuilder | null = null;
   #blockGroup: BlockGroupParts | null = null;
-  /** Those that are open: a SimpleTag may stand in another one. */
-  #simpleTags: Array<{ name: string; value: string }> = [];
-  #tags = new Map<string, string>();
+  readonly #tags = new TagCollector();
   /** Announced by its tags, its Cluster not seen yet. */
   #announced: FragmentMetadata | null = null;
   /** Started and not ended. */
   #fragment: FragmentMetadata | null = null;
   #trailer: FragmentTrailer | null = null;
-  /** Complete, its frames to be yielded. */
-  #block: CompleteBlock | null = null;
   /** To be yielded before anything more is read. */
   readonly #events: MatroskaEvent[] = [];
-  readonly #headers = new FrameHeaders();
-  /** Of the SimpleBlock that comes next, if it was asked about before it was read. */
-  #wanted: FrameToRead | null = null;
+  readonly #frames: FrameReader;
 
   constructor(options: DemuxerOptions = {}) {
+    this.#frames = new FrameReader({ wants: options.wants ?? null, tracks: () => this.#tracks });
     this.#reader = new EbmlReader({
       masters: MASTERS,
       leaves: LEAVES,
+      filter: this.#frames.filter,
       maxElementBytes: options.maxElementBytes,
-      filter: {
-        id: ElementId.SimpleBlock,
-        headBytes: MAX_BLOCK_HEADER_BYTES,
-        accept: (element, bytes, start, size) => this.#accept(element, bytes, start, size),
-      },
     });
-    this.#wants = options.wants ?? null;
   }
 
   /** The tracks that were declared last, by number. */
@@ -151,8 +126,11 @@ export class MatroskaDemuxer {
       if (event.type === 'leaf') this.#leaf(event.element, event.data);
       else if (event.type === 'start') this.#start(event.element);
       else this.#end(event.element);
-      // Which of them are wanted is asked one by one, each when the one before has been taken.
-      if (this.#block !== null) yield* this.#frames(this.#block);
+      const frame = this.#frames.frame();
+      if (frame !== null) yield { type: 'frame', frame };
+      else if (this.#frames.hasBlock) {
+        for (const each of this.#frames.frames()) yield { type: 'frame', frame: each };
+      }
       if (this.#events.length > 0) yield* this.#events.splice(0);
     }
   }
@@ -177,7 +155,7 @@ export class MatroskaDemuxer {
         this.#endFragments();
         break;
       case Segment:
-        this.#headers.timestampScale = DEFAULT_TIMESTAMP_SCALE;
+        this.#frames.headers.timestampScale = DEFAULT_TIMESTAMP_SCALE;
         break;
       case Tracks:
         this.#tracks = new Map();
@@ -186,11 +164,10 @@ export class MatroskaDemuxer {
         this.#track = new TrackBuilder();
         break;
       case Tags:
-        this.#tags = new Map();
-        this.#simpleTags = [];
+        this.#tags.startTags();
         break;
       case SimpleTag:
-        this.#simpleTags.push({ name: '', value: '' });
+        this.#tags.startSimpleTag();
         break;
       case Cluster:
         this.#startCluster();
@@ -206,7 +183,7 @@ export class MatroskaDemuxer {
   #leaf(element: EbmlElement, data: Buffer): void {
     switch (element.id) {
       case ElementId.SimpleBlock:
-        this.#block = { element, data };
+        this.#frames.take(element, data);
         break;
       case ElementId.Block:
         if (this.#blockGroup !== null) this.#blockGroup.data = Buffer.from(data);
@@ -215,16 +192,16 @@ export class MatroskaDemuxer {
         if (this.#blockGroup !== null) this.#blockGroup.hasReference = true;
         break;
       case ElementId.Timestamp:
-        this.#headers.clusterTimestamp = readUnsigned(element, data);
+        this.#frames.headers.clusterTimestamp = readUnsigned(element, data);
         break;
       case ElementId.TimestampScale:
-        this.#headers.timestampScale = readUnsigned(element, data) || DEFAULT_TIMESTAMP_SCALE;
+        this.#frames.headers.timestampScale = readUnsigned(element, data) || DEFAULT_TIMESTAMP_SCALE;
         break;
       case ElementId.TagName:
-        this.#setSimpleTag({ name: readString(data) });
+        this.#tags.name = readString(data);
         break;
       case ElementId.TagString:
-        this.#setSimpleTag({ value: readString(data) });
+        this.#tags.value = readString(data);
         break;
       case ElementId.DocType:
         checkDocType(element, readString(data));
@@ -240,7 +217,7 @@ export class MatroskaDemuxer {
         this.#addTrack();
         break;
       case SimpleTag:
-        this.#endSimpleTag();
+        this.#tags.endSimpleTag();
         break;
       case Tags:
         this.#endTags(element);
@@ -266,63 +243,24 @@ export class MatroskaDemuxer {
     if (codecPrivateBytes <= MAX_CODEC_PRIVATE_BYTES) this.#tracks.set(track.trackNumber, track);
   }
 
-  #setSimpleTag(values: { name?: string; value?: string }): void {
-    Object.assign(this.#simpleTags.at(-1) ?? {}, values);
-  }
-
-  #endSimpleTag(): void {
-    const tag = this.#simpleTags.pop();
-    if (tag !== undefined && isServiceTag(tag.name)) this.#tags.set(tag.name, tag.value);
-  }
-
   #startCluster(): void {
     this.clusters += 1;
-    this.#headers.clusterTimestamp = 0;
+    this.#frames.headers.clusterTimestamp = 0;
     if (this.#fragment !== null && this.#announced === null && this.#trailer === null) return;
     this.#endFragment();
     this.#announced ??= NO_METADATA;
     this.#startAnnounced();
   }
 
-  /** Whether a SimpleBlock is to be read. Of a laced one that is asked later, frame by frame. */
-  #accept(element: EbmlElement, bytes: Buffer, start: number, size: number): boolean {
-    if (this.#fragment === null) return false;
-    if (this.#wants === null) return true;
-    const block = parseBlockHeader(element, bytes, start, size);
-    if (block.lacing !== 'NO') return true;
-    const frame = this.#headers.next(element, block);
-    if (!this.#wants(frame)) return false;
-    this.#wanted = frame;
-    return true;
-  }
-
   #endBlockGroup(): void {
     const group = this.#blockGroup;
     this.#blockGroup = null;
     if (group?.data == null) return;
-    this.#block = { element: group.element, data: group.data, keyFrame: !group.hasReference };
-  }
-
-  *#frames({ element, data, keyFrame }: CompleteBlock): Generator<MatroskaEvent, void, undefined> {
-    this.#block = null;
-    const wanted = this.#wanted;
-    this.#wanted = null;
-    if (this.#fragment === null) return;
-    const block = parseBlockHeader(element, data, 0, data.length);
-    const strippedHeader = this.#tracks.get(block.trackNumber)?.strippedHeader ?? null;
-    let laceIndex = 0;
-    for (const content of blockPayloads(element, block, data)) {
-      const frame = wanted ?? this.#headers.next(element, block, laceIndex, keyFrame);
-      laceIndex += 1;
-      if (wanted === null && this.#wants !== null && !this.#wants(frame)) continue;
-      frame.payload = strippedHeader === null ? content : Buffer.concat([strippedHeader, content]);
-      yield { type: 'frame', frame };
-    }
+    this.#frames.take(group.element, group.data, !group.hasReference);
   }
 
   #endTags(element: EbmlElement): void {
-    const tags = this.#tags;
-    this.#tags = new Map();
+    const tags = this.#tags.endTags();
     if (tags.size === 0) return;
     const metadata = readFragmentMetadata(tags);
     if (metadata !== null) {
@@ -351,6 +289,7 @@ export class MatroskaDemuxer {
   #startAnnounced(): void {
     if (this.#announced === null) return;
     this.#fragment = this.#announced;
+    this.#frames.isInFragment = true;
     this.#announced = null;
     this.#events.push({ type: 'fragmentStart', fragment: this.#fragment, tracks: this.#tracks });
   }
@@ -359,9 +298,10 @@ export class MatroskaDemuxer {
     const fragment = this.#fragment;
     const trailer = this.#trailer;
     this.#fragment = null;
+    this.#frames.isInFragment = false;
     this.#trailer = null;
-    const { frames } = this.#headers;
-    this.#headers.startFragment();
+    const { frames } = this.#frames.headers;
+    this.#frames.headers.startFragment();
     if (fragment === null) return;
     const complete = !isCut && (fragment.fragmentNumber === null || trailer !== null);
     this.#events.push({ type: 'fragmentEnd', fragment, complete, frames, ...(trailer ?? NO_TRAILER) });

@@ -12,7 +12,8 @@ import { isTime } from './values.ts';
  */
 
 const PREFIX = 'AWS_KINESISVIDEO_';
-const SERVICE_TAGS: ReadonlySet<string> = new Set(
+/** By the name in the body, without its prefix: nothing is put together for each fragment. */
+const SERVICE_TAGS: ReadonlyMap<string, string> = new Map(
   [
     'FRAGMENT_NUMBER',
     'SERVER_TIMESTAMP',
@@ -22,7 +23,7 @@ const SERVICE_TAGS: ReadonlySet<string> = new Set(
   ]
     .concat(['MILLIS_BEHIND_NOW', 'CONTINUATION_TOKEN', 'ERROR_CODE', 'ERROR_ID'])
     .concat(['EXCEPTION_ERROR_CODE', 'EXCEPTION_MESSAGE'])
-    .map((name) => PREFIX + name),
+    .map((name) => [PREFIX + name, name]),
 );
 
 /** As GetMedia's StartSelector takes it. */
@@ -51,11 +52,12 @@ export interface StreamError {
   readonly message: string;
 }
 
-/** The tags of one Tags element, by name. */
+/** The service's tags of one Tags element, by `serviceTagName`. */
 export type TagValues = ReadonlyMap<string, string>;
 
-export function isServiceTag(name: string): boolean {
-  return SERVICE_TAGS.has(name);
+/** The tag's name without AWS_KINESISVIDEO_; null for one that is not the service's. */
+export function serviceTagName(name: string): string | null {
+  return SERVICE_TAGS.get(name) ?? null;
 }
 
 /** The fragment that these tags announce; null where they announce none. */
@@ -102,7 +104,7 @@ const ERROR_MESSAGES: Readonly<Record<string, string>> = {
 
 function tag(tags: TagValues, ...names: string[]): string | null {
   for (const name of names) {
-    const value = tags.get(PREFIX + name);
+    const value = tags.get(name);
     if (value !== undefined) return value;
   }
   return null;

@@ -443,7 +443,11 @@ describe('corrupt input', () => {
 
   test('a size within the limit that never comes holds no more memory than the limit', () => {
     const header = Buffer.concat([segment, Buffer.from('1f43b675ffa3100fffff', 'hex')]);
-    const { events, truncated, error } = demuxAll(Buffer.concat([header, Buffer.alloc(1000)]), 10, 2 ** 20);
+    const { events, truncated, error } = demuxAll(
+      Buffer.concat([header, Buffer.from('81000080', 'hex'), Buffer.alloc(1000)]),
+      10,
+      2 ** 20,
+    );
     expect({ types: events.map(({ type }) => type), truncated, error }).toEqual({
       types: ['fragmentStart', 'fragmentEnd'],
       truncated: true,
