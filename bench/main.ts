@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import picocolors from 'picocolors';
 import { errorMessage } from '../src/core/errors.ts';
@@ -52,8 +55,14 @@ async function bench(names: readonly string[], options: Options): Promise<void> 
 }
 
 async function runCase(one: BenchCase, { quick, rounds }: Options, signal: AbortSignal): Promise<CaseResult> {
+  if (one.needsLinux && process.platform !== 'linux') throw new Error('it needs Linux');
   const progress = (text: string) => process.stderr.write(`${one.name}: ${text}\n`);
-  return await one.run({ quick, rounds: quick ? 1 : rounds, progress, signal });
+  const folder = await mkdtemp(join(tmpdir(), 'kvs-inference-bench-'));
+  try {
+    return await one.run({ quick, rounds: quick ? 1 : rounds, folder, progress, signal });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 
 function caseName(name: string, before: readonly string[] = []): string[] {

@@ -1,5 +1,5 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { deserialize } from 'node:v8';
 import type { PictureFormat } from '../../src/video/encoder.ts';
@@ -45,14 +45,7 @@ const MOST_BYTES = 1.1;
 export const decode: BenchCase = {
   name: 'decode',
   description: 'a key frame to its picture; beside FFmpeg itself in one thread, and sharp',
-  async run(options) {
-    const folder = await mkdtemp(join(tmpdir(), 'kvs-inference-bench-'));
-    try {
-      return await measure(new Rig(folder, options));
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  },
+  run: async (options) => await measure(new Rig(options)),
 };
 
 /** A clip on disk, as the contestants read it. */
@@ -70,8 +63,8 @@ class Rig {
   readonly framePictures: number;
   readonly #folder: string;
 
-  constructor(folder: string, options: CaseOptions) {
-    this.#folder = folder;
+  constructor(options: CaseOptions) {
+    this.#folder = options.folder;
     this.options = options;
     this.pictures = options.quick ? 3 : PICTURES;
     this.framePictures = options.quick ? 1 : FRAME_PICTURES;

@@ -7,6 +7,8 @@ export interface CaseOptions {
   readonly rounds: number;
   /** Says what is under way, to who waits. */
   readonly progress: (text: string) => void;
+  /** For files; gone when the case is over. */
+  readonly folder: string;
   /** Ends the case, with whatever it has started. */
   readonly signal: AbortSignal;
 }
@@ -18,6 +20,8 @@ export interface BenchCase {
   readonly description: string;
   /** So long that it is only run when it is asked for by its name. */
   readonly isLong?: boolean;
+  /** It reads /proc. */
+  readonly needsLinux?: boolean;
   run(options: CaseOptions): Promise<CaseResult>;
 }
 

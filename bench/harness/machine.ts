@@ -52,11 +52,9 @@ export function ffmpegVersion(): string | null {
 }
 
 function versionOf(name: string): string {
-  const [folder] = createRequire(import.meta.url).resolve.paths(name) ?? [];
-  const folders = createRequire(import.meta.url).resolve.paths(name) ?? [folder];
-  for (const parent of folders) {
+  for (const folder of createRequire(import.meta.url).resolve.paths(name) ?? []) {
     try {
-      return JSON.parse(readFileSync(`${parent}/${name}/package.json`, 'utf8')).version;
+      return JSON.parse(readFileSync(`${folder}/${name}/package.json`, 'utf8')).version;
     } catch {
       // The next folder up may have it.
     }

@@ -1,6 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { availableParallelism } from 'node:os';
 import {
   atMost,
   type BenchCase,
@@ -32,19 +30,12 @@ export const latency: BenchCase = {
   name: 'latency',
   description:
     'from the last byte of a key frame to the request for its inference, less decoding and encoding',
-  async run(options) {
-    if (process.platform !== 'linux') throw new Error('needs Linux: /proc tells what the worker has used');
-    const folder = await mkdtemp(join(tmpdir(), 'kvs-inference-bench-'));
-    try {
-      return await measure(folder, options);
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  },
+  needsLinux: true,
+  run: measure,
 };
 
-async function measure(folder: string, options: CaseOptions): Promise<CaseResult> {
-  const { quick, progress, signal } = options;
+async function measure(options: CaseOptions): Promise<CaseResult> {
+  const { quick, folder, progress, signal } = options;
   progress('making the video');
   const clip = await h264Clip(quick ? { width: 640, height: 360 } : { width: 1920, height: 1080 });
   const keyFrameFile = await writeKeyFrame(clip, folder);

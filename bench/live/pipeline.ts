@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import {
   atLeast,
   atMost,
@@ -63,19 +60,12 @@ export const pipeline: BenchCase = {
   name: 'pipeline',
   description:
     'what a live stream costs a worker, from GetMedia to PutRecords; beside demuxing and decoding alone',
-  async run(options) {
-    if (process.platform !== 'linux') throw new Error('needs Linux: /proc tells what the worker has used');
-    const folder = await mkdtemp(join(tmpdir(), 'kvs-inference-bench-'));
-    try {
-      return await measure(folder, options);
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  },
+  needsLinux: true,
+  run: measure,
 };
 
-async function measure(folder: string, options: CaseOptions): Promise<CaseResult> {
-  const { quick, progress, signal, rounds } = options;
+async function measure(options: CaseOptions): Promise<CaseResult> {
+  const { quick, folder, progress, signal, rounds } = options;
   const media = new Map<Row['video'], Media>();
   const rows = quick ? QUICK_ROWS : ROWS;
   for (const video of new Set(rows.map((row) => row.video))) {
