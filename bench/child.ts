@@ -12,6 +12,7 @@ interface Program {
 const PROGRAMS: Readonly<Record<string, () => Promise<Program>>> = {
   parse: () => import('./parse/contestant.ts'),
   'live-emulator': () => import('./live/emulator.ts'),
+  'live-reader': () => import('./live/reader.ts'),
   'live-picture-alone': () => import('./live/picture-alone.ts'),
   decode: () => import('./decode/contestant.ts'),
   'parse-memory': () => import('./parse/memory.ts'),

@@ -55,6 +55,7 @@ async function measure(options: CaseOptions): Promise<CaseResult> {
       signal,
       settlingMillis: quick ? 500 : SETTLING_MILLIS,
       windows: 1,
+      readOnlyMillis: 0,
       windowMillis: seconds * 1000,
     });
     const soloMillis = (before + (await pictureAlone(keyFrameFile, paceMillis, options))) / 2;

@@ -14,12 +14,16 @@ export interface LoadOptions extends RigOptions {
   readonly windowMillis: number;
   /** Awaited after each window, with the worker going on: what a window is compared with is to suffer the same. */
   readonly afterWindow?: () => Promise<void>;
+  /** For how long the streams are read with nothing but Node.js at the end; 0: not at all. */
+  readonly readOnlyMillis: number;
 }
 
 /** What a worker has done and used, one value for each window where there are several. */
 export interface LoadResult {
   /** CPU seconds of the worker for each second of a stream. */
   readonly cpuPerStream: readonly number[];
+  /** The same of a program that reads the bytes and drops them; null where it did not run. */
+  readonly readingPerStream: number | null;
   /** CPU seconds of the emulator for each second. */
   readonly emulatorCpu: number;
   /** Bytes, at the end. */
@@ -66,9 +70,12 @@ export async function measureLoad(options: LoadOptions): Promise<LoadResult> {
     const passages = await rig.ask('passages');
     const sums = await rig.end();
 
+    const { readOnlyMillis } = options;
+    const readingPerStream = readOnlyMillis === 0 ? null : await rig.readOnly(readOnlyMillis);
     checkWork(sums, { streams, inferenceInterval, fragments: after.fragments });
     return {
       cpuPerStream,
+      readingPerStream,
       emulatorCpu,
       ...memory,
       bytesPerStream: (after.bytes - before.bytes) / seconds / streams,

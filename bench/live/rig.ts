@@ -9,9 +9,11 @@ import { serialize } from 'node:v8';
 import { systemClock } from '../../src/core/clock.ts';
 import { Closers } from '../../src/core/closers.ts';
 import type { MetricName } from '../../src/core/metric-names.ts';
+import { inChild } from '../harness/child.ts';
 import type { Clip } from './cameras.ts';
 import { loopbackCertificate } from './certificate.ts';
 import type { EmulatorOptions, Questions } from './emulator.ts';
+import type { ReaderOptions } from './reader.ts';
 
 /** The bundle of ../child.ts, beside which this part of it lies. */
 const PROGRAM = fileURLToPath(new URL('child.mjs', import.meta.url));
@@ -45,6 +47,8 @@ export interface Rig {
   readonly workerPid: number;
   readonly emulatorPid: number;
   ask<Question extends keyof Questions>(question: Question): Promise<Questions[Question]>;
+  /** Reads the streams with nothing but Node.js, when the worker has ended. @returns CPU seconds for each second of a stream */
+  readOnly(measuredMillis: number): Promise<number>;
   /** Ends the worker as Fargate does. @returns the sums of its metrics @throws {Error} if it fails, or has failed */
   end(): Promise<ReadonlyMap<MetricName, number>>;
   /** Ends what still runs. */
@@ -57,16 +61,22 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   try {
     const emulator = await startEmulator(options, closers);
     const worker = startWorker(options, emulator, closers);
-    const { clip, inferenceInterval, streams } = options;
+    const { clip, inferenceInterval, streams, signal } = options;
+    // Until the last camera has begun.
+    const settlingMillis = inferenceInterval * clip.frames.length * clip.frameMillis;
+    const { url, streamNames, certificateFile } = emulator;
     const readers = async () => (await emulator.ask('counts')).readers;
     await until(`${streams} streams are read`, async () => (await readers()) === streams, worker.failure);
-    // The last camera begins.
-    await delay(inferenceInterval * clip.frames.length * clip.frameMillis, null, { signal: options.signal });
+    await delay(settlingMillis, null, { signal });
     return {
       workerPid: worker.pid,
       emulatorPid: emulator.pid,
       ask: emulator.ask,
       end: worker.end,
+      readOnly: async (measuredMillis) => {
+        const reading: ReaderOptions = { url, streamNames, certificateFile, settlingMillis, measuredMillis };
+        return await inChild<number>('live-reader', reading, { signal });
+      },
       close: () => closers.close(),
     };
   } catch (error) {
@@ -107,7 +117,7 @@ async function startEmulator(options: RigOptions, closers: Closers) {
     child.send(question);
     return (await Promise.race([answer, failure]))[0] as Questions[Question];
   };
-  return { pid, url, ask, certificateFile: tls ? certificateFile : null };
+  return { pid, url, ask, streamNames, certificateFile: tls ? certificateFile : null };
 }
 
 function startWorker(
