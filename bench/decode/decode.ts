@@ -117,9 +117,9 @@ async function measure(rig: Rig): Promise<CaseResult> {
     for (const size of rig.options.quick ? (['720p'] as const) : (['720p', '1080p'] as const)) {
       const clip = await rig.clip(codec, size);
       clips.set(clip.name, clip);
-      const { row, target } = await jpeg(rig, clip);
-      rows.push(row);
-      targets.push(target);
+      const jpegs = await jpeg(rig, clip);
+      rows.push(jpegs.row);
+      targets.push(...jpegs.targets);
     }
   }
   const clip = clips.get('H.264 1080p') ?? [...clips.values()][0];
@@ -159,7 +159,7 @@ async function measure(rig: Rig): Promise<CaseResult> {
   };
 }
 
-async function jpeg(rig: Rig, clip: Clip): Promise<{ row: Cell[]; target: Target }> {
+async function jpeg(rig: Rig, clip: Clip): Promise<{ row: Cell[]; targets: Target[] }> {
   const run = (contestant: typeof OURS | typeof LIMIT) => () =>
     rig.make(clip, { from: 'keyFrame', contestant, format: 'jpeg' }, rig.pictures);
   const hasProgram = ffmpegVersion() !== null;
@@ -175,17 +175,15 @@ async function jpeg(rig: Rig, clip: Clip): Promise<{ row: Cell[]; target: Target
   const [ours, limit] = [cpuMillis(of(OURS)), cpuMillis(of(LIMIT))];
   const program = hasProgram ? cpuMillis(of(PROGRAM)) : null;
   const toLimit = ratio(ours, limit);
+  const toProgram = program === null ? null : ratio(ours, program);
+  const reaches = (what: string, figure: Measured) =>
+    atMost(1.05, `${clip.name} to JPEG, times ${what}`, figure);
   return {
-    row: [
-      clip.name,
-      clip.payloadBytes / 1000,
-      ours,
-      limit,
-      toLimit,
-      program,
-      program === null ? null : ratio(ours, program),
+    row: [clip.name, clip.payloadBytes / 1000, ours, limit, toLimit, program, toProgram],
+    targets: [
+      ...(toProgram === null ? [] : [reaches('the ffmpeg program', toProgram)]),
+      reaches('the library with contexts that are kept', toLimit),
     ],
-    target: atMost(1.05, `${clip.name} to JPEG, times FFmpeg's CPU time`, toLimit),
   };
 }
 

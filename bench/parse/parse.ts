@@ -36,7 +36,6 @@ const PARSERS: readonly ParserName[] = [
 ];
 const BYTES = 200_000_000;
 const QUICK_BYTES = 4_000_000;
-const PASSES = 5;
 
 interface Files {
   /** What GetMedia sends of a camera. */
@@ -80,7 +79,7 @@ async function writeFiles(folder: string, clip: Video, bytes: number): Promise<F
 async function measure({ camera, oneFragment, bySize }: Files, options: CaseOptions): Promise<CaseResult> {
   const { size } = await stat(camera);
   const run = (parser: ParserName, file: string, chunkBytes: number) => {
-    const parsing: ParseOptions = { parser, file, chunkBytes, bytes: PASSES * size };
+    const parsing: ParseOptions = { parser, file, chunkBytes };
     return inChild<ParseResult>('parse', parsing, options);
   };
   const ffmpeg = ffmpegDemuxer(options);
