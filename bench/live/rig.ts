@@ -10,6 +10,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { Closers } from '../../src/core/closers.ts';
 import type { MetricName } from '../../src/core/metric-names.ts';
 import { inChild } from '../harness/child.ts';
+import { IMAGE_ENVIRONMENT, IMAGE_NODE_FLAGS } from '../harness/image.ts';
 import type { Clip } from './cameras.ts';
 import { loopbackCertificate } from './certificate.ts';
 import type { EmulatorOptions, Questions } from './emulator.ts';
@@ -21,14 +22,6 @@ const PROGRAM = fileURLToPath(new URL('child.mjs', import.meta.url));
 /** Built by scripts/bench.mjs before; the bundle of the bench lies in node_modules/.cache of the clone. */
 const WORKER = fileURLToPath(new URL('../../../../dist/main.js', import.meta.url));
 
-/** As the Dockerfile has them. */
-const NODE_FLAGS: readonly string[] = ['--max-semi-space-size=2', '--initial-old-space-size=64'];
-const IMAGE_ENVIRONMENT = {
-  NODE_ENV: 'production',
-  MALLOC_ARENA_MAX: '1',
-  MALLOC_MMAP_THRESHOLD_: '4194304',
-  MALLOC_TRIM_THRESHOLD_: '4194304',
-};
 const PARAMETER_NAME = 'bench';
 const START_MILLIS = 30_000;
 const ASK_AGAIN_MILLIS = 50;
@@ -125,7 +118,7 @@ function startWorker(
   { url, certificateFile }: { url: string; certificateFile: string | null },
   closers: Closers,
 ) {
-  const child = spawn(process.execPath, [...NODE_FLAGS, WORKER, 'worker'], {
+  const child = spawn(process.execPath, [...IMAGE_NODE_FLAGS, WORKER, 'worker'], {
     // Nothing else: what surrounds a benchmark is not to decide how it ends.
     env: {
       PATH: process.env['PATH'],

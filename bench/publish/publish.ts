@@ -1,5 +1,6 @@
 import { atLeast, type BenchCase, type CaseOptions, type CaseResult } from '../harness/bench-case.ts';
 import { inChild, ownUsage } from '../harness/child.ts';
+import { IMAGE_ENVIRONMENT, IMAGE_NODE_FLAGS } from '../harness/image.ts';
 import { measured, ratio } from '../harness/measured.ts';
 import { alternate } from '../harness/rounds.ts';
 import type { PublishOptions, PublishResult } from './contestant.ts';
@@ -36,17 +37,22 @@ interface Run extends PublishResult {
 
 async function measure(dataStream: DataStream, options: CaseOptions): Promise<CaseResult> {
   const env = {
+    ...IMAGE_ENVIRONMENT,
     AWS_ENDPOINT_URL_KINESIS: dataStream.url,
     AWS_REGION: 'us-east-1',
     AWS_ACCESS_KEY_ID: 'local',
     AWS_SECRET_ACCESS_KEY: 'local',
   };
   const run = async (contestant: PublishOptions['contestant'], requests: number): Promise<Run> => {
-    const seconds = options.quick ? 0.8 : 6;
+    const seconds = options.quick ? 0.5 : 6;
     dataStream.take();
     const { cpuSeconds } = ownUsage();
     const childOptions: PublishOptions = { contestant, requests, seconds };
-    const result = await inChild<PublishResult>('publish', childOptions, { ...options, env });
+    const result = await inChild<PublishResult>('publish', childOptions, {
+      signal: options.signal,
+      env,
+      nodeFlags: IMAGE_NODE_FLAGS,
+    });
     const arrived = dataStream.take();
     const serverBusy = ((ownUsage().cpuSeconds - cpuSeconds) / arrived.records) * result.perSecond;
     if (arrived.records !== result.records) {

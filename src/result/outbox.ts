@@ -4,7 +4,8 @@ import type { Tenure } from '../stream/sampled-frame.ts';
 import type { EncodedRecord } from './build.ts';
 
 /** A record on its way into the data stream. */
-export interface Pending extends EncodedRecord {
+export interface Pending {
+  readonly record: EncodedRecord;
   /** As the data stream counts them. */
   readonly bytes: number;
   readonly tenure: Tenure;
@@ -12,10 +13,21 @@ export interface Pending extends EncodedRecord {
   readonly reject: (error: KvsInferenceError) => void;
   /** Ends it with its tenure. */
   readonly giveUp: () => void;
+  /** Whether somebody waits for it: not accepted, and not given up. */
+  isWanted: boolean;
+  /** The last that it was put into. */
+  request: Request | null;
   /** The most records of a batch with it: halved each time such a batch is refused as a whole. */
   maxBatch: number;
   /** How many records had been accepted when a request with it was first refused as a whole. */
   refusedAt: number | null;
+}
+
+/** PutRecords with a batch. */
+export interface Request {
+  /** How many of its records somebody waits for. */
+  wanted: number;
+  readonly end: AbortController;
 }
 
 /** What waits because the data stream refused records of its partition key. */
@@ -72,7 +84,7 @@ export class Outbox {
   }
 
   add(pending: Pending, now: number): void {
-    const hold = this.#holds.get(pending.streamName);
+    const hold = this.#holds.get(pending.record.streamName);
     if (hold !== undefined && hold.until !== null) {
       hold.records.add(pending);
       return;
@@ -83,7 +95,7 @@ export class Outbox {
 
   /** Takes a record back that was refused by itself: those of its partition key slow down, nobody else. */
   hold(pending: Pending, now: number): void {
-    const { streamName } = pending;
+    const { streamName } = pending.record;
     const hold: Hold = this.#holds.get(streamName) ?? { failures: 0, until: null, records: new Set() };
     this.#holds.set(streamName, hold);
     hold.records.add(pending);
@@ -91,7 +103,7 @@ export class Outbox {
     hold.failures += 1;
     hold.until = now + fullJitter(hold.failures, HOLD, this.#random);
     for (const other of this.#ready.keys()) {
-      if (other.streamName !== streamName) continue;
+      if (other.record.streamName !== streamName) continue;
       this.#removeReady(other);
       hold.records.add(other);
     }
@@ -110,9 +122,9 @@ export class Outbox {
   /** Of a record that was accepted or is given up, whether or not it waits here. */
   remove(pending: Pending): void {
     this.#removeReady(pending);
-    const hold = this.#holds.get(pending.streamName);
+    const hold = this.#holds.get(pending.record.streamName);
     hold?.records.delete(pending);
-    if (hold?.records.size === 0) this.#holds.delete(pending.streamName);
+    if (hold?.records.size === 0) this.#holds.delete(pending.record.streamName);
   }
 
   /** Takes out the oldest records, as many as a request holds. */

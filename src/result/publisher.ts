@@ -9,15 +9,10 @@ import { Occasional } from '../core/occasional.ts';
 import { fullJitter } from '../core/retry.ts';
 import type { Tenure } from '../stream/sampled-frame.ts';
 import { type EncodedRecord, recordBytes } from './build.ts';
-import { MAX_BATCH_RECORDS, Outbox, type Pending } from './outbox.ts';
+import { MAX_BATCH_RECORDS, Outbox, type Pending, type Request } from './outbox.ts';
 import { putRecords } from './put-records.ts';
 import { tenureOver } from './tenure-over.ts';
-
-interface Request {
-  /** Those of its records that somebody waits for. */
-  readonly live: Set<Pending>;
-  readonly end: AbortController;
-}
+import { WaitingBytes } from './waiting-bytes.ts';
 
 /** So one that hangs does not hold up the others, and what the requests hold in memory is bounded. */
 const MAX_REQUESTS = 4;
@@ -38,6 +33,8 @@ const REFUSALS = new Set(['ValidationException', 'InvalidArgumentException']);
  * At least once: a record whose answer was lost is put again. Order is not kept.
  */
 export class ResultPublisher {
+  /** Of all that is being published. */
+  readonly waiting = new WaitingBytes();
   readonly #kinesis: Pick<KinesisClient, 'send'>;
   readonly #config: () => Pick<Config, 'kdsStreamName' | 'maxRecordBytes'>;
   readonly #clock: Clock;
@@ -89,8 +86,7 @@ export class ResultPublisher {
    *   TENURE_OVER as soon as `tenure` is over, or if it is found invalid when the record's turn comes
    */
   publish(record: EncodedRecord, tenure: Tenure): Promise<void> {
-    const { id, streamName, data } = record;
-    const bytes = recordBytes(data.length, record);
+    const bytes = recordBytes(record);
     const { maxRecordBytes } = this.#config();
     return new Promise<void>((resolve, reject) => {
       if (bytes > maxRecordBytes) {
@@ -102,8 +98,19 @@ export class ResultPublisher {
         this.#remove(pending);
         reject(tenureOver());
       };
-      const limits = { maxBatch: MAX_BATCH_RECORDS, refusedAt: null };
-      const pending: Pending = { id, streamName, data, bytes, tenure, resolve, reject, giveUp, ...limits };
+      const pending: Pending = {
+        record,
+        bytes,
+        tenure,
+        resolve,
+        reject,
+        giveUp,
+        isWanted: true,
+        request: null,
+        maxBatch: MAX_BATCH_RECORDS,
+        refusedAt: null,
+      };
+      this.waiting.add(record.streamName, bytes);
       this.#overListeners.add(tenure.over, giveUp);
       this.#outbox.add(pending, this.#clock.monotonic());
       this.#flushSoon();
@@ -154,14 +161,16 @@ export class ResultPublisher {
   }
 
   async #request(batch: readonly Pending[]): Promise<void> {
-    const request = { live: new Set(batch), end: new AbortController() };
+    const request: Request = { wanted: batch.length, end: new AbortController() };
     this.#requests.add(request);
+    for (const pending of batch) pending.request = request;
     try {
       const results = await this.#put(batch, request.end.signal);
       this.#failures = 0;
-      this.#takeResults(batch, results, request);
+      this.#takeResults(batch, results);
     } catch (error) {
-      if (request.live.size > 0) this.#takeFailure(batch.length, [...request.live], error);
+      const wanted = batch.filter(({ isWanted }) => isWanted);
+      if (wanted.length > 0) this.#takeFailure(batch.length, wanted, error);
     }
     this.#requests.delete(request);
     this.#flush();
@@ -169,32 +178,30 @@ export class ResultPublisher {
 
   /** @param signal ends it: the end of one record's tenure does not, as it carries others' records too */
   async #put(batch: readonly Pending[], signal: AbortSignal): Promise<readonly PutRecordsResultEntry[]> {
-    const command = putRecords(this.#config().kdsStreamName, batch);
-    const { Records: results = [] } = await withTimeout(this.#clock, TIMEOUT_MILLIS, signal, (abortSignal) =>
-      this.#kinesis.send(command, { abortSignal }),
+    const { kdsStreamName } = this.#config();
+    const records = batch.map(({ record }) => record);
+    return await withTimeout(this.#clock, TIMEOUT_MILLIS, signal, (abortSignal) =>
+      putRecords(this.#kinesis, kdsStreamName, records, abortSignal),
     );
-    return results;
   }
 
-  #takeResults(
-    batch: readonly Pending[],
-    results: readonly PutRecordsResultEntry[],
-    { live }: Request,
-  ): void {
+  #takeResults(batch: readonly Pending[], results: readonly PutRecordsResultEntry[]): void {
     const refused: Pending[] = [];
     const errors: Record<string, number> = {};
-    for (const [index, pending] of batch.entries()) {
+    batch.forEach((pending, index) => {
       const result = results[index];
-      if (result?.SequenceNumber !== undefined) {
-        this.#accepted += 1;
+      const isAccepted = result?.SequenceNumber !== undefined;
+      if (isAccepted) this.#accepted += 1;
+      if (!pending.isWanted) return;
+      if (isAccepted) {
         this.#remove(pending);
         pending.resolve();
-      } else if (live.has(pending)) {
-        const code = result?.ErrorCode ?? 'NoAnswer';
-        errors[code] = (errors[code] ?? 0) + 1;
-        refused.push(pending);
+        return;
       }
-    }
+      const code = result?.ErrorCode ?? 'NoAnswer';
+      errors[code] = (errors[code] ?? 0) + 1;
+      refused.push(pending);
+    });
     // After those that were accepted: a partition key of which some are is slowed down for the first time.
     const now = this.#clock.monotonic();
     for (const pending of refused) this.#outbox.hold(pending, now);
@@ -239,11 +246,17 @@ export class ResultPublisher {
   }
 
   #remove(pending: Pending): void {
-    this.#overListeners.remove(pending.tenure.over, pending.giveUp);
+    const { record, bytes, tenure, giveUp, request } = pending;
+    pending.isWanted = false;
+    this.waiting.remove(record.streamName, bytes);
+    this.#overListeners.remove(tenure.over, giveUp);
     this.#outbox.remove(pending);
-    for (const { live, end } of this.#requests) if (live.delete(pending) && live.size === 0) end.abort();
+    if (request !== null) {
+      request.wanted -= 1;
+      if (request.wanted === 0) request.end.abort();
+    }
     // Nobody waits: whoever comes next need not, either.
-    if (this.#outbox.isEmpty && [...this.#requests].every(({ live }) => live.size === 0)) {
+    if (this.#outbox.isEmpty && [...this.#requests].every(({ wanted }) => wanted === 0)) {
       this.#failures = 0;
       this.#pausedUntil = Number.NEGATIVE_INFINITY;
       this.#flushSoon();
@@ -251,10 +264,10 @@ export class ResultPublisher {
   }
 
   #reportRetry(records: readonly Pending[], errors: Record<string, number>, problem: string): void {
-    for (const { streamName } of records) this.#metrics.count('PublishRetries', streamName);
+    for (const { record } of records) this.#metrics.count('PublishRetries', record.streamName);
     const requests = this.#retryLines.count();
     if (requests === null) return;
-    const ids = records.slice(0, MAX_IDS).map(({ id }) => id);
+    const ids = records.slice(0, MAX_IDS).map(({ record }) => record.id);
     this.#log.warn(
       { dataStream: this.#config().kdsStreamName, requests, records: records.length, errors, ids },
       `results not published yet, trying again: ${problem}`,

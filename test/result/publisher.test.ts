@@ -15,7 +15,7 @@ import { HastyWait } from './hasty-wait.ts';
 
 const record = (id: string, bytes = 10): EncodedRecord => {
   const fields = { id, streamName: `stream-${id}`, sageMakerOutput: 'x'.repeat(bytes) };
-  return encodedRecord(fields as ResultRecord, JSON.stringify(fields));
+  return encodedRecord(fields as ResultRecord);
 };
 
 interface PutRecords {
@@ -269,7 +269,7 @@ test('a partition key of which some records are accepted is slowed down no furth
 test('a result that no record holds is refused before it blocks the others', async () => {
   const config = { kdsStreamName: 'results', maxRecordBytes: 200 };
   const publish = async (publisher: ResultPublisher) => {
-    const overhead = record('big', 0).data.length + 'stream-big'.length;
+    const overhead = record('big', 0).dataBytes + 'stream-big'.length;
     await publisher.publish(record('big', 200 - overhead), lasting);
     await publisher.publish(record('big', 201 - overhead), lasting);
   };
