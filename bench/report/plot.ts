@@ -69,6 +69,7 @@ export function plotSvg({ load = [], addedMillis }: Figures): string {
   const height = panels.reduce((sum, { bars }) => sum + HEAD + bars.length * ROW, 16);
   const lines = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="system-ui, sans-serif" font-size="14">`,
+    '<title>Live streams for each vCPU, their cost a month, and the milliseconds added</title>',
     `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
   ];
   let top = 0;
