@@ -33,6 +33,8 @@ describe('draining', () => {
       async (run) => {
         const { tenure, drain } = openTenure();
         await run.submit(0);
+        // Else the other might be decoded first.
+        await eventually(() => run.requests.length === 1);
         await run.submit(1, { tenure });
         const refused = run.submit(2, { tenure });
         const other = run.submit(3);
