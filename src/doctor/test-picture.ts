@@ -1,6 +1,7 @@
 import { AV_LOG_QUIET, AV_PIX_FMT_RGB24, AVCOL_SPC_RGB } from 'node-av/constants';
 import { Frame, Log } from 'node-av/lib';
-import { allocatePicture, encodePicture, type PictureOptions } from '../video/encoder.ts';
+import { encodePicture, type PictureOptions } from '../video/encoder.ts';
+import { allocatePicture } from '../video/picture-encoder.ts';
 
 // What is wrong comes as return values.
 Log.setLevel(AV_LOG_QUIET);

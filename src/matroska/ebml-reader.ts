@@ -107,14 +107,15 @@ export class EbmlReader {
   /** What comes next; null where that takes another chunk. Throws as `read` does. */
   next(): EbmlEvent | null {
     while (true) {
-      const top = this.#open[this.#open.length - 1];
+      const top = this.#top;
       if (this.#skipBytes > 0) {
         this.#skip();
         if (this.#skipBytes > 0) return null;
       } else if (this.#leaf !== null) {
         const element = this.#leaf;
         if (this.#undecided !== null && !this.#decide(element, this.#undecided)) return null;
-        if (this.#skipBytes > 0 || this.#leaf === null) continue;
+        // Not wanted: its content is skipped.
+        if (this.#leaf === null) continue;
         const data = this.#takeContent(element);
         if (data === null) return null;
         this.#leaf = null;

@@ -3,8 +3,6 @@ import { KvsInferenceError } from '../core/errors.ts';
 import { PictureEncoders } from './picture-encoders.ts';
 import { type Encoding, type Size, sizeWithin, smallerEncoding } from './picture-size.ts';
 
-export { allocatePicture } from './picture-encoder.ts';
-
 export type PictureFormat = 'jpeg' | 'png' | 'bmp' | 'gif';
 
 export interface PictureOptions {

@@ -14,7 +14,8 @@ import {
   SWS_FULL_CHR_H_INT,
 } from 'node-av/constants';
 import { Frame, Log, SoftwareScaleContext } from 'node-av/lib';
-import { allocatePicture, encodePicture, type PictureFormat } from '../../src/video/encoder.ts';
+import { encodePicture, type PictureFormat } from '../../src/video/encoder.ts';
+import { allocatePicture } from '../../src/video/picture-encoder.ts';
 import { PictureEncoders } from '../../src/video/picture-encoders.ts';
 import { Random } from '../support/random.ts';
 import { as, decode, PICTURE_CODECS, rgb } from './pictures.ts';
