@@ -1,15 +1,9 @@
 import { type EbmlElement, EbmlReader } from './ebml-reader.ts';
 import { ElementId } from './elements.ts';
 import { MatroskaError } from './error.ts';
-import {
-  type FragmentMetadata,
-  type FragmentTrailer,
-  readFragmentMetadata,
-  readFragmentTrailer,
-  readStreamError,
-  type StreamError,
-} from './fragment.ts';
-import { DEFAULT_TIMESTAMP_SCALE, type Frame, MAX_TRACKS } from './frame.ts';
+import { Events, type MatroskaEvent } from './event.ts';
+import { FragmentBounds } from './fragment-bounds.ts';
+import { DEFAULT_TIMESTAMP_SCALE, MAX_TRACKS } from './frame.ts';
 import { FrameReader, type Wants } from './frame-reader.ts';
 import { TagCollector } from './tags.ts';
 import { type Track, TrackBuilder } from './tracks.ts';
@@ -21,24 +15,9 @@ import { readString, readUnsigned } from './values.ts';
  *
  *   Body     = Document*
  *   Document = EBML Segment(Info Tracks Tags* [Cluster Tags*]*)
- *
- * A fragment starts with the Cluster that follows its number, and is complete with the tags after it. Matroska
- * that is not from GetMedia has no numbers: there each Cluster is a fragment.
  */
 
-export type Tracks = ReadonlyMap<number, Track>;
-
-export type MatroskaEvent =
-  | { readonly type: 'fragmentStart'; readonly fragment: FragmentMetadata; readonly tracks: Tracks }
-  | { readonly type: 'frame'; readonly frame: Frame }
-  | ({
-      readonly type: 'fragmentEnd';
-      readonly fragment: FragmentMetadata;
-      readonly complete: boolean;
-      /** How many it has, of all tracks, wanted or not; of one that is cut, how many were begun. */
-      readonly frames: number;
-    } & FragmentTrailer)
-  | ({ readonly type: 'error'; readonly offset: number } & StreamError);
+export type { MatroskaEvent, Tracks } from './event.ts';
 
 export interface DemuxerOptions {
   /**
@@ -57,12 +36,6 @@ interface BlockGroupParts {
   hasReference: boolean;
 }
 
-const NO_METADATA: FragmentMetadata = {
-  fragmentNumber: null,
-  serverTimestampMillis: null,
-  producerTimestampMillis: null,
-};
-const NO_TRAILER: FragmentTrailer = { millisBehindNow: null, continuationToken: null };
 /** Of all CodecPrivate together; a track that goes beyond is not read. */
 const MAX_CODEC_PRIVATE_BYTES = 4 * 1024 * 1024;
 
@@ -91,17 +64,12 @@ export class MatroskaDemuxer {
   #track: TrackBuilder | null = null;
   #blockGroup: BlockGroupParts | null = null;
   readonly #tags = new TagCollector();
-  /** Announced by its tags, its Cluster not seen yet. */
-  #announced: FragmentMetadata | null = null;
-  /** Started and not ended. */
-  #fragment: FragmentMetadata | null = null;
-  #trailer: FragmentTrailer | null = null;
-  /** To be yielded before anything more is read. */
-  readonly #events: MatroskaEvent[] = [];
   readonly #frames: FrameReader;
+  readonly #fragments: FragmentBounds;
 
   constructor(options: DemuxerOptions = {}) {
     this.#frames = new FrameReader({ wants: options.wants ?? null, tracks: () => this.#tracks });
+    this.#fragments = new FragmentBounds(this.#frames, () => this.#tracks);
     this.#reader = new EbmlReader({
       masters: MASTERS,
       leaves: LEAVES,
@@ -111,7 +79,7 @@ export class MatroskaDemuxer {
   }
 
   /** The tracks that were declared last, by number. */
-  get tracks(): Tracks {
+  get tracks(): ReadonlyMap<number, Track> {
     return this.#tracks;
   }
 
@@ -120,18 +88,22 @@ export class MatroskaDemuxer {
    *
    * @throws {MatroskaError} where the input is corrupt; what was yielded before stands. Use a new demuxer then.
    */
-  *demux(chunk: Buffer): Generator<MatroskaEvent, void, undefined> {
+  demux(chunk: Buffer): IterableIterator<MatroskaEvent, void, undefined> {
     this.#reader.push(chunk);
-    for (let event = this.#reader.next(); event !== null; event = this.#reader.next()) {
-      if (event.type === 'leaf') this.#leaf(event.element, event.data);
-      else if (event.type === 'start') this.#start(event.element);
-      else this.#end(event.element);
-      const frame = this.#frames.frame();
-      if (frame !== null) yield { type: 'frame', frame };
-      else if (this.#frames.hasBlock) {
-        for (const each of this.#frames.frames()) yield { type: 'frame', frame: each };
-      }
-      if (this.#events.length > 0) yield* this.#events.splice(0);
+    return new Events(() => this.#next());
+  }
+
+  #next(): MatroskaEvent | undefined {
+    while (true) {
+      const frame = this.#frames.next();
+      if (frame !== null) return { type: 'frame', frame };
+      const event = this.#fragments.takeEvent();
+      if (event !== undefined) return event;
+      const read = this.#reader.next();
+      if (read === null) return undefined;
+      if (read.type === 'leaf') this.#leaf(read.element, read.data);
+      else if (read.type === 'start') this.#start(read.element);
+      else this.#end(read.element);
     }
   }
 
@@ -142,9 +114,9 @@ export class MatroskaDemuxer {
    */
   *end(): Generator<MatroskaEvent, boolean, undefined> {
     const isCut = !this.#reader.isAtBoundary;
-    const isOpen = (this.#announced ?? this.#fragment)?.fragmentNumber != null && this.#trailer === null;
-    this.#endFragments(isCut);
-    yield* this.#events.splice(0);
+    const isOpen = this.#fragments.isOpen;
+    this.#fragments.endFragments(isCut);
+    yield* new Events(() => this.#fragments.takeEvent());
     return isCut || isOpen;
   }
 
@@ -152,7 +124,7 @@ export class MatroskaDemuxer {
     switch (element.id) {
       case EBML:
         this.ebmlHeaders += 1;
-        this.#endFragments();
+        this.#fragments.endFragments();
         break;
       case Segment:
         this.#frames.headers.timestampScale = DEFAULT_TIMESTAMP_SCALE;
@@ -170,7 +142,9 @@ export class MatroskaDemuxer {
         this.#tags.startSimpleTag();
         break;
       case Cluster:
-        this.#startCluster();
+        this.clusters += 1;
+        this.#frames.headers.clusterTimestamp = 0;
+        this.#fragments.startCluster();
         break;
       case BlockGroup:
         this.#blockGroup = { element, data: null, hasReference: false };
@@ -220,14 +194,13 @@ export class MatroskaDemuxer {
         this.#tags.endSimpleTag();
         break;
       case Tags:
-        this.#endTags(element);
+        this.#fragments.endTags(this.#tags.endTags(), element.start);
         break;
       case BlockGroup:
         this.#endBlockGroup();
         break;
       case Cluster:
-        // Without a number no tags follow that could complete it.
-        if (this.#fragment?.fragmentNumber === null) this.#endFragment();
+        this.#fragments.endCluster();
         break;
     }
   }
@@ -236,20 +209,11 @@ export class MatroskaDemuxer {
     const track = this.#track?.build() ?? null;
     this.#track = null;
     if (track === null || this.#tracks.size >= MAX_TRACKS) return;
-    let codecPrivateBytes = 0;
-    for (const { codecPrivate } of [...this.#tracks.values(), track]) {
+    let codecPrivateBytes = track.codecPrivate?.length ?? 0;
+    for (const { codecPrivate } of this.#tracks.values()) {
       codecPrivateBytes += codecPrivate?.length ?? 0;
     }
     if (codecPrivateBytes <= MAX_CODEC_PRIVATE_BYTES) this.#tracks.set(track.trackNumber, track);
-  }
-
-  #startCluster(): void {
-    this.clusters += 1;
-    this.#frames.headers.clusterTimestamp = 0;
-    if (this.#fragment !== null && this.#announced === null && this.#trailer === null) return;
-    this.#endFragment();
-    this.#announced ??= NO_METADATA;
-    this.#startAnnounced();
   }
 
   #endBlockGroup(): void {
@@ -257,54 +221,6 @@ export class MatroskaDemuxer {
     this.#blockGroup = null;
     if (group?.data == null) return;
     this.#frames.take(group.element, group.data, !group.hasReference);
-  }
-
-  #endTags(element: EbmlElement): void {
-    const tags = this.#tags.endTags();
-    if (tags.size === 0) return;
-    const metadata = readFragmentMetadata(tags);
-    if (metadata !== null) {
-      this.#endFragments();
-      this.#announced = metadata;
-    }
-    const error = readStreamError(tags);
-    if (error !== null) this.#events.push({ type: 'error', offset: element.start, ...error });
-    const trailer = readFragmentTrailer(tags);
-    if (trailer !== null) {
-      // Only the token says that no Cluster will come.
-      if (this.#announced !== null && trailer.continuationToken === null) return;
-      this.#startAnnounced();
-      this.#trailer = { ...NO_TRAILER, ...this.#trailer, ...trailer };
-      if (trailer.continuationToken !== null) this.#endFragment();
-    }
-  }
-
-  /** Ends the open fragment, and the announced one that has no Cluster and never will. */
-  #endFragments(isCut = false): void {
-    this.#endFragment(isCut);
-    this.#startAnnounced();
-    this.#endFragment(isCut);
-  }
-
-  #startAnnounced(): void {
-    if (this.#announced === null) return;
-    this.#fragment = this.#announced;
-    this.#frames.isInFragment = true;
-    this.#announced = null;
-    this.#events.push({ type: 'fragmentStart', fragment: this.#fragment, tracks: this.#tracks });
-  }
-
-  #endFragment(isCut = false): void {
-    const fragment = this.#fragment;
-    const trailer = this.#trailer;
-    this.#fragment = null;
-    this.#frames.isInFragment = false;
-    this.#trailer = null;
-    const { frames } = this.#frames.headers;
-    this.#frames.headers.startFragment();
-    if (fragment === null) return;
-    const complete = !isCut && (fragment.fragmentNumber === null || trailer !== null);
-    this.#events.push({ type: 'fragmentEnd', fragment, complete, frames, ...(trailer ?? NO_TRAILER) });
   }
 }
 

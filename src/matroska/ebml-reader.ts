@@ -1,6 +1,7 @@
-import { ElementId, type ElementSchema, elementSchema } from './elements.ts';
+import { ChunkReader } from './chunk-reader.ts';
+import { canStandIn, ElementId, type ElementSchema, elementSchema, endsBefore } from './elements.ts';
 import { MatroskaError } from './error.ts';
-import { type Header, MAX_HEADER_BYTES, parseHeader, UNKNOWN_SIZE } from './header.ts';
+import { type Header, UNKNOWN_SIZE } from './header.ts';
 
 /** An element whose header has been read. Offsets are bytes from the stream's start. */
 export interface EbmlElement {
@@ -34,13 +35,24 @@ export interface LeafFilter {
   readonly id: number;
   /** How much of the content the decision takes. */
   readonly headBytes: number;
-  /** Asked when everything before has been delivered. Of the content, `headBytes` or all `size` bytes are at `start`. */
-  readonly accept: (element: EbmlElement, bytes: Buffer, start: number, size: number) => boolean;
+  /**
+   * Asked when everything before has been delivered. Of the content, `headBytes` or all `size` bytes are at `start`.
+   *
+   * @returns how many of the content's first bytes are to be left out, or null: it is not delivered
+   */
+  readonly accept: (element: EbmlElement, bytes: Buffer, start: number, size: number) => number | null;
+}
+
+/** What is known of all elements of one ID. */
+interface ElementKind {
+  readonly schema: ElementSchema;
+  readonly isEntered: boolean;
+  readonly isDelivered: boolean;
+  readonly filter: LeafFilter | null;
 }
 
 export const DEFAULT_MAX_ELEMENT_BYTES = 64 * 1024 * 1024;
 const MAX_DEPTH = 16;
-const NOTHING = Buffer.alloc(0);
 
 /**
  * Splits a byte stream into EBML elements. The `ebml` package gives the schema (elements.ts) and the leaf decoders
@@ -50,40 +62,32 @@ const NOTHING = Buffer.alloc(0);
  * Memory: at most one gathered element (`maxElementBytes`) and the start of one header beside the chunk given.
  */
 export class EbmlReader {
-  readonly #masters: ReadonlySet<number>;
-  readonly #leaves: ReadonlySet<number>;
+  readonly #options: EbmlReaderOptions;
   readonly #maxElementBytes: number;
-  readonly #filter: LeafFilter | null;
-  /** The masters that are open, outermost first. */
+  readonly #bytes = new ChunkReader();
+  /** Of the IDs met that the schema has. */
+  readonly #kinds = new Map<number, ElementKind>();
+  /** The masters that are open, outermost first, and the last of them. */
   readonly #open: EbmlElement[] = [];
-  /** Bytes consumed so far: the offset of the next one. */
-  #offset = 0;
-  #chunk: Buffer = NOTHING;
-  #position = 0;
-  /** The beginning of a header that the chunks so far have cut. */
-  readonly #carry = Buffer.alloc(MAX_HEADER_BYTES);
-  #carried = 0;
+  #top: EbmlElement | undefined;
   /** The element to deliver next, and the filter that it has to pass first. */
   #leaf: EbmlElement | null = null;
   #undecided: LeafFilter | null = null;
-  /** Its content as far as the chunks so far had it, at the start of what may be longer. */
-  #gathering: Buffer = NOTHING;
-  #gatheredBytes = 0;
+  #leafBytes = 0;
+  #leftOutBytes = 0;
   #skipBytes = 0;
   /** Read, and what it heads not entered yet. */
   #header: Header | null = null;
   #hasHeader = false;
 
   constructor(options: EbmlReaderOptions) {
-    this.#masters = options.masters;
-    this.#leaves = options.leaves;
-    this.#filter = options.filter ?? null;
+    this.#options = options;
     this.#maxElementBytes = options.maxElementBytes ?? DEFAULT_MAX_ELEMENT_BYTES;
   }
 
   /** If the stream ends here, no element is cut. A master of unknown size may end anywhere. */
   get isAtBoundary(): boolean {
-    const isInElement = this.#carried > 0 || this.#leaf !== null || this.#skipBytes > 0;
+    const isInElement = this.#bytes.isInHeader || this.#leaf !== null || this.#skipBytes > 0;
     return !isInElement && this.#open.every((element) => element.end === -1);
   }
 
@@ -100,78 +104,73 @@ export class EbmlReader {
 
   /** Gives the next chunk, when `next` has come to the end of the one before. */
   push(chunk: Buffer): void {
-    this.#chunk = chunk;
-    this.#position = 0;
+    this.#bytes.push(chunk);
   }
 
   /** What comes next; null where that takes another chunk. Throws as `read` does. */
   next(): EbmlEvent | null {
+    const bytes = this.#bytes;
     while (true) {
       const top = this.#top;
       if (this.#skipBytes > 0) {
-        this.#skip();
+        this.#skipBytes -= bytes.skip(this.#skipBytes);
         if (this.#skipBytes > 0) return null;
       } else if (this.#leaf !== null) {
         const element = this.#leaf;
         if (this.#undecided !== null && !this.#decide(element, this.#undecided)) return null;
         // Not wanted: its content is skipped.
         if (this.#leaf === null) continue;
-        const data = this.#takeContent(element);
+        const data = bytes.takeContent(this.#leafBytes, this.#leftOutBytes);
         if (data === null) return null;
         this.#leaf = null;
         return { type: 'leaf', element, data };
-      } else if (top !== undefined && this.#endsHere(top)) {
-        this.#open.pop();
-        return { type: 'end', element: top };
-      } else if (this.#header !== null) {
-        const header = this.#header;
-        this.#header = null;
-        const master = this.#enter(header, elementSchema(header.id));
-        if (master !== null) return { type: 'start', element: master };
-      } else {
-        this.#header = this.#takeHeader();
+      } else if (this.#header === null) {
+        if (top !== undefined && top.end === bytes.offset) return this.#close(top);
+        this.#header = bytes.takeHeader();
         if (this.#header === null) return null;
+      } else {
+        const header = this.#header;
+        const kind = this.#kinds.get(header.id) ?? this.#kindOf(header.id);
+        if (top !== undefined && endsBefore(top, kind.schema)) return this.#close(top);
+        this.#header = null;
+        const master = this.#enter(header, kind);
+        if (master !== null) return { type: 'start', element: master };
       }
     }
   }
 
-  /** Its size is over, or what follows cannot stand in it. */
-  #endsHere(master: EbmlElement): boolean {
-    if (this.#header !== null) return endsBefore(master, elementSchema(this.#header.id));
-    return master.end === this.#offset;
+  #close(top: EbmlElement): EbmlEvent {
+    this.#open.pop();
+    this.#top = this.#open[this.#open.length - 1];
+    return { type: 'end', element: top };
   }
 
-  get #top(): EbmlElement | undefined {
-    return this.#open[this.#open.length - 1];
-  }
-
-  #takeHeader(): Header | null {
-    const chunk = this.#chunk;
-    let header: Header | null;
-    if (this.#carried === 0) {
-      header = parseHeader(chunk, this.#position, chunk.length, this.#offset);
-      if (header === null) this.#carried = chunk.copy(this.#carry, 0, this.#position);
-      else this.#position += header.length;
-    } else {
-      const copied = chunk.copy(this.#carry, this.#carried, this.#position);
-      header = parseHeader(this.#carry, 0, this.#carried + copied, this.#offset);
-      this.#position += header === null ? copied : header.length - this.#carried;
-      this.#carried = header === null ? this.#carried + copied : 0;
-    }
-    return header;
+  #kindOf(id: number): ElementKind {
+    const { masters, leaves, filter } = this.#options;
+    const schema = elementSchema(id);
+    const kind: ElementKind = {
+      schema,
+      isEntered: masters.has(id),
+      isDelivered: leaves.has(id),
+      filter: id === filter?.id ? filter : null,
+    };
+    // Unknown ones would be as many as anyone likes.
+    if (schema.level !== null) this.#kinds.set(id, kind);
+    return kind;
   }
 
   /** Checks the element against what is open and decides: descend (returns it), deliver, or skip. */
-  #enter(header: Header, schema: ElementSchema): EbmlElement | null {
+  #enter(header: Header, { schema, isEntered, isDelivered, filter }: ElementKind): EbmlElement | null {
     const { id, size } = header;
-    const start = this.#offset;
+    const bytes = this.#bytes;
+    const start = bytes.offset;
     const parent = this.#top;
     if (!this.#hasHeader && id !== ElementId.EBML) {
       throw fail(schema, start, 'NOT_MATROSKA', 'a Matroska stream starts with an EBML header');
     }
     this.#hasHeader = true;
     // Not for ever as large as the largest element was.
-    if (id === ElementId.EBML) this.#gathering = NOTHING;
+    if (id === ElementId.EBML) bytes.trim();
     if (!canStandIn(parent, id, schema)) {
       throw fail(
         schema,
@@ -180,11 +179,11 @@ export class EbmlReader {
         `cannot stand ${parent === undefined ? 'here' : `in ${parent.name}`}`,
       );
     }
-    this.#offset += header.length;
+    bytes.offset += header.length;
     const bound = parent?.end ?? -1;
     const isUnknownSize = size === UNKNOWN_SIZE;
-    const end = isUnknownSize ? bound : this.#offset + size;
-    if (bound !== -1 && Math.max(end, this.#offset) > bound) {
+    const end = isUnknownSize ? bound : bytes.offset + size;
+    if (bound !== -1 && Math.max(end, bytes.offset) > bound) {
       const what = isUnknownSize ? `${header.length} bytes of header` : `${size} bytes`;
       throw fail(
         schema,
@@ -194,14 +193,14 @@ export class EbmlReader {
       );
     }
     const element: EbmlElement = { id, name: schema.name, level: schema.level, start, end, isUnknownSize };
-    const isDelivered = this.#leaves.has(id);
     if (isUnknownSize && (isDelivered || !schema.isMaster)) {
       throw fail(schema, start, 'INVALID_ELEMENT_SIZE', 'unknown size, which only a master element may have');
     }
-    if (isUnknownSize || this.#masters.has(id)) {
+    if (isUnknownSize || isEntered) {
       if (this.#open.length >= MAX_DEPTH)
         throw fail(schema, start, 'NESTING_TOO_DEEP', `below ${MAX_DEPTH} open elements`);
       this.#open.push(element);
+      this.#top = element;
       return element;
     }
     if (size > this.#maxElementBytes && (isDelivered || bound === -1)) {
@@ -215,94 +214,30 @@ export class EbmlReader {
     if (!isDelivered) this.#skipBytes = size;
     else {
       this.#leaf = element;
-      this.#undecided = id === this.#filter?.id ? this.#filter : null;
+      this.#leafBytes = size;
+      this.#leftOutBytes = 0;
+      this.#undecided = filter;
     }
     return null;
   }
 
-  #skip(): void {
-    const skipped = Math.min(this.#skipBytes, this.#chunk.length - this.#position);
-    this.#position += skipped;
-    this.#offset += skipped;
-    this.#skipBytes -= skipped;
-  }
-
   /** Asks the filter, if what it is to see has come. @returns whether it has */
   #decide(element: EbmlElement, { accept, headBytes }: LeafFilter): boolean {
-    const size = this.#contentBytes(element);
-    const head = Math.min(size, headBytes);
-    const isInChunk = this.#gatheredBytes === 0 && this.#chunk.length - this.#position >= head;
-    if (!isInChunk) {
-      this.#gather(size, head);
-      if (this.#gatheredBytes < head) return false;
-    }
+    const bytes = this.#bytes;
+    const size = this.#leafBytes;
+    if (!bytes.hasHead(size, Math.min(size, headBytes))) return false;
     this.#undecided = null;
-    const isWanted = isInChunk
-      ? accept(element, this.#chunk, this.#position, size)
-      : accept(element, this.#gathering, 0, size);
-    if (!isWanted) {
+    const leftOut = accept(element, bytes.head, bytes.headStart, size);
+    if (leftOut === null) {
       this.#leaf = null;
-      this.#gatheredBytes = 0;
-      this.#skipBytes = element.end - this.#offset;
+      this.#skipBytes = bytes.dropHead(size);
+    } else {
+      this.#leftOutBytes = leftOut;
     }
     return true;
-  }
-
-  /** The content: a view where one chunk holds it all, else put together chunk by chunk. Null: it is not complete. */
-  #takeContent(element: EbmlElement): Buffer | null {
-    const size = this.#contentBytes(element);
-    const start = this.#position;
-    if (this.#gatheredBytes === 0 && this.#chunk.length - start >= size) {
-      this.#position += size;
-      this.#offset += size;
-      return this.#chunk.subarray(start, start + size);
-    }
-    this.#gather(size, size);
-    if (this.#gatheredBytes < size) return null;
-    this.#gatheredBytes = 0;
-    return this.#gathering.subarray(0, size);
-  }
-
-  #contentBytes(element: EbmlElement): number {
-    return element.end - this.#offset + this.#gatheredBytes;
-  }
-
-  /**
-   * Gathers the content of an element, `size` bytes, up to its first `end` bytes. All are gathered in the same memory,
-   * as fresh memory costs several times as much as the copying; until the next document.
-   */
-  #gather(size: number, end: number): void {
-    if (this.#gathering.length < size) this.#gathering = Buffer.allocUnsafeSlow(size);
-    const start = this.#position;
-    const copied = this.#chunk.copy(
-      this.#gathering,
-      this.#gatheredBytes,
-      start,
-      start + end - this.#gatheredBytes,
-    );
-    this.#position += copied;
-    this.#offset += copied;
-    this.#gatheredBytes += copied;
   }
 }
 
 function fail({ name }: ElementSchema, start: number, code: MatroskaError['code'], problem: string) {
   return new MatroskaError(code, name, start, problem);
-}
-
-/** A master of unknown size ends where an element comes that stands at its own level or above (RFC 8794, 6.2). */
-function endsBefore(master: EbmlElement, next: ElementSchema): boolean {
-  return (
-    master.isUnknownSize &&
-    master.level !== null &&
-    next.level !== null &&
-    next.level >= 0 &&
-    next.level <= master.level
-  );
-}
-
-function canStandIn(parent: EbmlElement | undefined, id: number, { level }: ElementSchema): boolean {
-  if (parent === undefined) return level === 0 || level === -1;
-  if (level === null || level === -1 || parent.level === null) return true;
-  return level > parent.level || (id === ElementId.SimpleTag && parent.id === id);
 }

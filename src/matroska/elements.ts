@@ -1,4 +1,5 @@
 import { schema } from 'ebml';
+import type { EbmlElement } from './ebml-reader.ts';
 
 /** Element IDs with their length marker, named as in RFC 9559 (Matroska) and RFC 8794 (EBML). */
 export const ElementId = {
@@ -54,4 +55,21 @@ const schemas = new Map<number, ElementSchema>(
 /** Never fails: an ID that the schema lacks is an unknown element, which a reader skips (RFC 8794, 6.1). */
 export function elementSchema(id: number): ElementSchema {
   return schemas.get(id) ?? { name: `0x${id.toString(16).toUpperCase()}`, level: null, isMaster: false };
+}
+
+/** A master of unknown size ends where an element comes that stands at its own level or above (RFC 8794, 6.2). */
+export function endsBefore(master: EbmlElement, next: ElementSchema): boolean {
+  return (
+    master.isUnknownSize &&
+    master.level !== null &&
+    next.level !== null &&
+    next.level >= 0 &&
+    next.level <= master.level
+  );
+}
+
+export function canStandIn(parent: EbmlElement | undefined, id: number, { level }: ElementSchema): boolean {
+  if (parent === undefined) return level === 0 || level === -1;
+  if (level === null || level === -1 || parent.level === null) return true;
+  return level > parent.level || (id === ElementId.SimpleTag && parent.id === id);
 }

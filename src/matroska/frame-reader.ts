@@ -7,13 +7,6 @@ import type { Track } from './tracks.ts';
 /** Whether a frame is to be read. */
 export type Wants = (frame: FrameHeader) => boolean;
 
-interface CompleteBlock {
-  readonly element: EbmlElement;
-  readonly data: Buffer;
-  /** Of a BlockGroup: its block has no flag. */
-  readonly keyFrame: boolean | undefined;
-}
-
 /**
  * Turns blocks into the frames that are wanted. Of most blocks, a SimpleBlock with one frame, the header is all that is
  * read before that is known.
@@ -24,10 +17,11 @@ export class FrameReader {
   readonly #tracks: () => ReadonlyMap<number, Track>;
   /** Whether blocks belong to a fragment; others have no frames. */
   isInFragment = false;
-  #block: CompleteBlock | null = null;
-  /** Of the SimpleBlock that comes next, if it has one frame: the frame, and how long the block's header is. */
+  /** The frame of the SimpleBlock that comes next, without its header, if it has one frame. */
   #wanted: FrameToRead | null = null;
-  #headerBytes = 0;
+  /** Read and not taken yet: the frame of such a block, or those of any other one. */
+  #frame: Frame | null = null;
+  #laces: Iterator<Frame, void> | null = null;
 
   constructor(options: { wants: Wants | null; tracks: () => ReadonlyMap<number, Track> }) {
     this.#wants = options.wants;
@@ -39,43 +33,44 @@ export class FrameReader {
     id: ElementId.SimpleBlock,
     headBytes: MAX_BLOCK_HEADER_BYTES,
     accept: (element, bytes, start, size) => {
-      if (!this.isInFragment) return false;
+      if (!this.isInFragment) return null;
       const block = parseBlockHeader(element, bytes, start, size);
-      if (block.lacing !== 'NO') return true;
+      if (block.lacing !== 'NO') return 0;
       const frame = this.headers.next(element, block);
-      if (this.#wants !== null && !this.#wants(frame)) return false;
+      if (this.#wants !== null && !this.#wants(frame)) return null;
       this.#wanted = frame;
-      this.#headerBytes = block.length;
-      return true;
+      return block.length;
     },
   };
 
-  /** @param keyFrame of a BlockGroup; its data has to hold until its frames are read */
+  /** @param keyFrame of a BlockGroup; its data has to hold until its frames are taken */
   take(element: EbmlElement, data: Buffer, keyFrame?: boolean): void {
-    this.#block = { element, data, keyFrame };
-  }
-
-  /** The frame of the block that was taken last, if it has one and was accepted. Null: there is none, or `frames` has. */
-  frame(): Frame | null {
     const frame = this.#wanted;
-    if (frame === null || this.#block === null) return null;
-    frame.payload = this.#payload(frame.trackNumber, this.#block.data.subarray(this.#headerBytes));
-    this.#wanted = null;
-    this.#block = null;
-    return frame;
+    if (frame !== null) {
+      frame.payload = this.#payload(frame.trackNumber, data);
+      this.#frame = frame;
+      this.#wanted = null;
+    } else if (this.isInFragment) {
+      this.#laces = this.#split(element, data, keyFrame);
+    }
   }
 
-  /** Whether `frames` is to be called. */
-  get hasBlock(): boolean {
-    return this.#block !== null;
+  /** The next frame that is wanted of the block that was taken last; null after the last one. */
+  next(): Frame | null {
+    const frame = this.#frame;
+    if (frame !== null) {
+      this.#frame = null;
+      return frame;
+    }
+    if (this.#laces === null) return null;
+    const lace = this.#laces.next();
+    if (!lace.done) return lace.value;
+    this.#laces = null;
+    return null;
   }
 
-  /** Those of any other block: of each it is asked whether it is wanted when the one before has been taken. */
-  *frames(): Generator<Frame, void, undefined> {
-    const taken = this.#block;
-    this.#block = null;
-    if (taken === null || !this.isInFragment) return;
-    const { element, data, keyFrame } = taken;
+  /** Of each it is asked whether it is wanted when the one before has been taken. */
+  *#split(element: EbmlElement, data: Buffer, keyFrame?: boolean): Generator<Frame, void, undefined> {
     const block = parseBlockHeader(element, data, 0, data.length);
     let laceIndex = 0;
     for (const content of blockPayloads(element, block, data)) {

@@ -46,11 +46,11 @@ export class FrameHeaders {
   clusterTimestamp = 0;
   /** Of the fragment so far, all tracks. */
   frames = 0;
-  readonly #byTrack = new Map<number, number>();
+  readonly #byTrack = new Map<number, { frames: number }>();
 
   startFragment(): void {
+    if (this.frames > 0) this.#byTrack.clear();
     this.frames = 0;
-    this.#byTrack.clear();
   }
 
   /**
@@ -67,12 +67,17 @@ export class FrameHeaders {
       const problem = `${timestampMillis} ms, by the Timestamp of its Cluster and the TimestampScale, is no time`;
       throw new MatroskaError('INVALID_VALUE', element.name, element.start, problem);
     }
-    const index = this.#byTrack.get(trackNumber) ?? 0;
-    if (index === 0 && this.#byTrack.size >= MAX_TRACKS) {
-      const problem = `more than ${MAX_TRACKS} tracks have frames in this fragment`;
-      throw new MatroskaError('INVALID_BLOCK', element.name, element.start, problem);
+    let track = this.#byTrack.get(trackNumber);
+    if (track === undefined) {
+      if (this.#byTrack.size >= MAX_TRACKS) {
+        const problem = `more than ${MAX_TRACKS} tracks have frames in this fragment`;
+        throw new MatroskaError('INVALID_BLOCK', element.name, element.start, problem);
+      }
+      track = { frames: 0 };
+      this.#byTrack.set(trackNumber, track);
     }
-    this.#byTrack.set(trackNumber, index + 1);
+    const index = track.frames;
+    track.frames += 1;
     this.frames += 1;
     const offsetMillis = timecode * millisPerUnit;
     return {

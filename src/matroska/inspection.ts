@@ -70,7 +70,7 @@ export class Inspection {
   }
 
   /** After corrupt bytes nothing can be told any more: what was found before them stands. */
-  #collect<T>(events: Generator<MatroskaEvent, T, undefined>): T | null {
+  #collect<T>(events: Iterator<MatroskaEvent, T>): T | null {
     try {
       let next = events.next();
       for (; !next.done; next = events.next()) this.#add(next.value);

@@ -3,11 +3,11 @@ import { serviceTagName, type TagValues } from './fragment.ts';
 /** Collects the service's tags of one Tags element after the other. */
 export class TagCollector {
   /** Those that are open: a SimpleTag may stand in another one. */
-  #open: Array<{ name: string; value: string }> = [];
+  readonly #open: Array<{ name: string; value: string }> = [];
   #values = new Map<string, string>();
 
   startTags(): void {
-    this.#open = [];
+    this.#open.length = 0;
     this.#values = new Map();
   }
 
@@ -33,8 +33,6 @@ export class TagCollector {
 
   /** What the Tags element that is over had. */
   endTags(): TagValues {
-    const values = this.#values;
-    this.#values = new Map();
-    return values;
+    return this.#values;
   }
 }

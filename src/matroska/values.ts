@@ -1,21 +1,21 @@
 import type { EbmlElement } from './ebml-reader.ts';
 import { MatroskaError } from './error.ts';
+import { readBigEndian } from './header.ts';
 
 /** Unsigned integer, big endian, 0-8 bytes. @throws {MatroskaError} INVALID_VALUE where no number holds it. */
 export function readUnsigned(element: EbmlElement, data: Buffer): number {
   const fail = (problem: string) =>
     new MatroskaError('INVALID_VALUE', element.name, element.start, `${problem} no integer below 2^53`);
   if (data.length > 8) throw fail(`${data.length} bytes are`);
-  const value = data.length === 0 ? 0 : unsignedOf(data);
+  const value = unsignedOf(data);
   if (!Number.isSafeInteger(value)) throw fail(`${value} is`);
   return value;
 }
 
-/** Exact up to 2^53. @param data 1-8 bytes */
+/** Rounded once, where it is above 2^53. @param data 0-8 bytes */
 function unsignedOf(data: Buffer): number {
-  const low = Math.min(data.length, 4);
-  const high = data.length - low;
-  return (high === 0 ? 0 : data.readUIntBE(0, high) * 2 ** 32) + data.readUIntBE(high, low);
+  const high = Math.max(data.length - 4, 0);
+  return readBigEndian(data, 0, high) * 2 ** 32 + readBigEndian(data, high, data.length);
 }
 
 /** Floating-point number of 0, 4 or 8 bytes. @throws {MatroskaError} INVALID_VALUE for any other length. */
@@ -35,8 +35,9 @@ const MAX_TEXT_BYTES = 4096;
  * 4096 bytes.
  */
 export function readString(data: Buffer): string {
-  const end = data.indexOf(0);
-  return data.toString('utf8', 0, Math.min(end === -1 ? data.length : end, MAX_TEXT_BYTES));
+  const text = data.length > MAX_TEXT_BYTES ? data.toString('utf8', 0, MAX_TEXT_BYTES) : data.toString();
+  const end = text.indexOf('\0');
+  return end === -1 ? text : text.slice(0, end);
 }
 
 /** Milliseconds from 1970 beyond which there is no Date. */

@@ -88,13 +88,9 @@ function outcome(demuxer: Demuxer, bytes: Buffer, sizes: readonly number[]): Out
   }
 }
 
-function collect<T>(
-  generator: Generator<MatroskaEvent, T, undefined>,
-  events: MatroskaEvent[],
-  maxEvents: number,
-): T {
-  let next = generator.next();
-  for (; !next.done; next = generator.next()) {
+function collect<T>(iterator: Iterator<MatroskaEvent, T>, events: MatroskaEvent[], maxEvents: number): T {
+  let next = iterator.next();
+  for (; !next.done; next = iterator.next()) {
     events.push(copied(next.value));
     // The shortest that makes events are a Cluster of five bytes, which makes two, and a lace of one.
     if (events.length > maxEvents)

@@ -115,6 +115,20 @@ describe('a GetMedia body', () => {
     ]);
   });
 
+  test('takes trailing tags that come in two elements', () => {
+    const body = Buffer.concat([
+      fragment({ withoutTrailer: true }),
+      tagsElement({ AWS_KINESISVIDEO_MILLIS_BEHIND_NOW: '15858' }),
+      tagsElement({ AWS_KINESISVIDEO_CONTINUATION_TOKEN: FIRST }),
+    ]);
+    expect(demuxAll(body).events.at(-1)).toMatchObject({
+      type: 'fragmentEnd',
+      complete: true,
+      millisBehindNow: 15858,
+      continuationToken: FIRST,
+    });
+  });
+
   test('reports errors of the service, in both spellings', () => {
     const error = Buffer.concat([
       EBML_HEADER,

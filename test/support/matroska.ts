@@ -100,9 +100,9 @@ export interface Demuxed {
 export function demuxAll(bytes: Buffer, chunkSize = bytes.length || 1, maxElementBytes?: number): Demuxed {
   const demuxer = new MatroskaDemuxer({ maxElementBytes });
   const events: MatroskaEvent[] = [];
-  const collect = <T>(generator: Generator<MatroskaEvent, T, undefined>): T => {
-    let next = generator.next();
-    for (; !next.done; next = generator.next()) events.push(copied(next.value));
+  const collect = <T>(iterator: Iterator<MatroskaEvent, T>): T => {
+    let next = iterator.next();
+    for (; !next.done; next = iterator.next()) events.push(copied(next.value));
     return next.value;
   };
   try {
