@@ -13,6 +13,7 @@ import {
   type Target,
 } from '../harness/bench-case.ts';
 import { inChild } from '../harness/child.ts';
+import { IMAGE_ENVIRONMENT, IMAGE_NODE_FLAGS } from '../harness/image.ts';
 import { ffmpegVersion } from '../harness/machine.ts';
 import { type Measured, measured, ratio } from '../harness/measured.ts';
 import { alternate } from '../harness/rounds.ts';
@@ -31,8 +32,8 @@ const CODECS = { 'H.264': 'h264', 'H.265': 'hevc' } as const;
 const SIZES = { '720p': { width: 1280, height: 720 }, '1080p': { width: 1920, height: 1080 } } as const;
 /** Of the key frame's JPEG; in half a second or more, so that the clock's steps do not tell. */
 const PICTURES = 40;
-/** Of the other formats, which take longer. */
-const FRAME_PICTURES = 6;
+/** Of the other formats, which take longer or shorter. */
+const FRAME_PICTURES = { png: 8, bmp: 40, gif: 8 } as const;
 /** sharp finds the colours for GIF anew in each picture. */
 const FORMATS: Readonly<Record<'png' | 'bmp' | 'gif', readonly FrameContestant[]>> = {
   png: [OURS, LIMIT, 'sharp', 'sharp, no filter'],
@@ -60,14 +61,12 @@ interface Clip {
 class Rig {
   readonly options: CaseOptions;
   readonly pictures: number;
-  readonly framePictures: number;
   readonly #folder: string;
 
   constructor(options: CaseOptions) {
     this.#folder = options.folder;
     this.options = options;
     this.pictures = options.quick ? 3 : PICTURES;
-    this.framePictures = options.quick ? 1 : FRAME_PICTURES;
   }
 
   async clip(codec: keyof typeof CODECS, size: keyof typeof SIZES): Promise<Clip> {
@@ -87,10 +86,11 @@ class Rig {
   async make(clip: Clip, task: Task, pictures: number): Promise<DecodeResult> {
     const pictureFile = join(this.#folder, 'picture');
     const { keyFrameFile } = clip;
-    // As the worker does at its start; Node.js 20 needs it from outside.
-    const env = { UV_THREADPOOL_SIZE: String(availableParallelism() + 4) };
+    // The worker sets the threads at its start; Node.js 20 needs them from outside.
+    const env = { ...IMAGE_ENVIRONMENT, UV_THREADPOOL_SIZE: String(availableParallelism() + 4) };
     const options = { task, keyFrameFile, pictureFile, pictures } satisfies DecodeOptions;
-    const result = await inChild<DecodeResult>('decode', options, { ...this.options, env });
+    const inImage = { ...this.options, env, nodeFlags: IMAGE_NODE_FLAGS };
+    const result = await inChild<DecodeResult>('decode', options, inImage);
     await this.#check(clip, task.format, pictureFile);
     return result;
   }
@@ -153,7 +153,7 @@ async function measure(rig: Rig): Promise<CaseResult> {
     ],
     targets: [...targets, ...others.targets],
     notes: [
-      `The limit is the FFmpeg in node-av, the same build as ours: its contexts are opened once and kept for all frames, all calls are synchronous. The ffmpeg program is another build, with Matroska to read, and its start is not counted.`,
+      `The limit is the FFmpeg in node-av, the same build as ours: its contexts are opened once and kept for all frames, all calls are synchronous. Both run as the worker does in its image. The ffmpeg program is another build, with Matroska to read, and its start is not counted.`,
       `sharp is given RGB by that FFmpeg, in the fastest way there is; it writes no BMP. Compression level 1 of PNG is not the same in both: only peers whose files are at most ${Math.round((MOST_BYTES - 1) * 100)} % larger than ours count for the target.`,
     ],
   };
@@ -191,8 +191,9 @@ async function otherFormats(rig: Rig, clip: Clip): Promise<{ rows: Cell[][]; tar
   const rows: Cell[][] = [];
   const targets: Target[] = [];
   for (const format of ['png', 'bmp', 'gif'] as const) {
+    const pictures = rig.options.quick ? 1 : FRAME_PICTURES[format];
     const run = (contestant: FrameContestant) => () =>
-      rig.make(clip, { from: 'frame', contestant, format }, rig.framePictures);
+      rig.make(clip, { from: 'frame', contestant, format }, pictures);
     const all = await alternate<string, DecodeResult>(
       Object.fromEntries(FORMATS[format].map((name) => [`${format}, ${name}`, run(name)])),
       rig.options,

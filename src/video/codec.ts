@@ -1,12 +1,4 @@
-import {
-  AV_CODEC_ID_AV1,
-  AV_CODEC_ID_H264,
-  AV_CODEC_ID_HEVC,
-  AV_CODEC_ID_MJPEG,
-  AV_CODEC_ID_VP8,
-  AV_CODEC_ID_VP9,
-  type AVCodecID,
-} from 'node-av/constants';
+import type { AVCodecID } from 'node-av/constants';
 import { KvsInferenceError } from '../core/errors.ts';
 import type { Track } from '../matroska/tracks.ts';
 
@@ -17,25 +9,38 @@ export interface CodecParameters {
   readonly extradata: Buffer | null;
 }
 
+/**
+ * The numbers of FFmpeg's AVCodecID, which its ABI keeps (libavcodec/codec_id.h). To import them would load FFmpeg, and
+ * what knows no more than the codec of a track is not to wait for that.
+ */
+export const AVCodecIds = {
+  MJPEG: 7 as AVCodecID,
+  H264: 27 as AVCodecID,
+  VP8: 139 as AVCodecID,
+  VP9: 167 as AVCodecID,
+  HEVC: 173 as AVCodecID,
+  AV1: 225 as AVCodecID,
+} as const;
+
 const CODEC_IDS: Readonly<Record<string, AVCodecID>> = {
-  'V_MPEG4/ISO/AVC': AV_CODEC_ID_H264,
-  'V_MPEGH/ISO/HEVC': AV_CODEC_ID_HEVC,
-  V_MJPEG: AV_CODEC_ID_MJPEG,
-  V_VP8: AV_CODEC_ID_VP8,
-  V_VP9: AV_CODEC_ID_VP9,
-  V_AV1: AV_CODEC_ID_AV1,
+  'V_MPEG4/ISO/AVC': AVCodecIds.H264,
+  'V_MPEGH/ISO/HEVC': AVCodecIds.HEVC,
+  V_MJPEG: AVCodecIds.MJPEG,
+  V_VP8: AVCodecIds.VP8,
+  V_VP9: AVCodecIds.VP9,
+  V_AV1: AVCodecIds.AV1,
 };
 
 const FOURCC_CODEC_IDS: Readonly<Record<string, AVCodecID>> = {
-  H264: AV_CODEC_ID_H264,
-  AVC1: AV_CODEC_ID_H264,
-  HEVC: AV_CODEC_ID_HEVC,
-  HVC1: AV_CODEC_ID_HEVC,
-  H265: AV_CODEC_ID_HEVC,
-  MJPG: AV_CODEC_ID_MJPEG,
-  VP80: AV_CODEC_ID_VP8,
-  VP90: AV_CODEC_ID_VP9,
-  AV01: AV_CODEC_ID_AV1,
+  H264: AVCodecIds.H264,
+  AVC1: AVCodecIds.H264,
+  HEVC: AVCodecIds.HEVC,
+  HVC1: AVCodecIds.HEVC,
+  H265: AVCodecIds.HEVC,
+  MJPG: AVCodecIds.MJPEG,
+  VP80: AVCodecIds.VP8,
+  VP90: AVCodecIds.VP9,
+  AV01: AVCodecIds.AV1,
 };
 
 /** CodecPrivate of `V_MS/VFW/FOURCC` is a BITMAPINFOHEADER: 40 bytes, the FourCC at byte 16. */

@@ -23,8 +23,9 @@ Log.setLevel(AV_LOG_QUIET);
 const MAX_PIXELS = 8192 * 4320;
 
 /**
- * Decodes one key frame, in an FFmpeg context of its own: a context that has seen another stream's parameter sets, or
- * damage, decodes differently. A new one costs 0.3 ms of 15 at 1080p of H.264, up to 1 ms of 11 of H.265.
+ * Decodes one key frame, in an FFmpeg context of its own: one that is kept and flushed still has the parameter sets that
+ * came with the frame before, and its pictures, of which H.265 and VP8 show parts where damage is not seen. A new one
+ * takes 2 to 4 % of the time from key frame to JPEG.
  *
  * @param payload one access unit, as the Matroska block has it
  * @returns the picture; the caller frees it

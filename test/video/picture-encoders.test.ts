@@ -1,5 +1,6 @@
 import {
   AV_LOG_QUIET,
+  AV_PIX_FMT_RGB8,
   AV_PIX_FMT_VAAPI,
   AV_PIX_FMT_YUV420P,
   AV_PIX_FMT_YUVJ420P,
@@ -7,8 +8,10 @@ import {
   AVCOL_RANGE_MPEG,
   AVCOL_SPC_BT470BG,
   AVCOL_SPC_BT709,
+  AVCOL_SPC_RGB,
   AVCOL_SPC_UNSPECIFIED,
   type AVColorSpace,
+  type AVPixelFormat,
   SWS_ACCURATE_RND,
   SWS_BICUBIC,
   SWS_FULL_CHR_H_INT,
@@ -44,11 +47,10 @@ function noise(seed: number, colorSpace: AVColorSpace, size = { width: 96, heigh
 }
 
 /** As FFmpeg converts it in one step, with the flags that the product promises. */
-function fullRange(frame: Frame): Frame {
+function inOneStep(frame: Frame, pixelFormat: AVPixelFormat, colorSpace: AVColorSpace): Frame {
   const converted = new Frame();
   frames.push(converted);
-  const colorSpace = AVCOL_SPC_BT470BG;
-  allocatePicture(converted, { pixelFormat: AV_PIX_FMT_YUVJ420P, colorSpace }, frame);
+  allocatePicture(converted, { pixelFormat, colorSpace }, frame);
   frame.chromaLocation = AVCHROMA_LOC_UNSPECIFIED;
   const scaler = new SoftwareScaleContext();
   scaler.allocContext();
@@ -62,7 +64,17 @@ describe.each(Object.entries(COLOR_SPACES))('a frame of %s colours', (_name, col
   test('is the JPEG of its conversion in one step', async () => {
     const frame = noise(1, colorSpace);
     const { data } = await encodePicture(frame, as('jpeg'));
-    expect(data).toEqual((await encodePicture(fullRange(frame), as('jpeg'))).data);
+    const fullRange = inOneStep(frame, AV_PIX_FMT_YUVJ420P, AVCOL_SPC_BT470BG);
+    expect(data).toEqual((await encodePicture(fullRange, as('jpeg'))).data);
+  });
+
+  test('has the same pixels as gif as after its conversion in one step', async () => {
+    const frame = noise(1, colorSpace);
+    const { data } = await encodePicture(frame, as('gif'));
+    const pixels = await rgb(await decode(PICTURE_CODECS.gif, null, data));
+    const colors = inOneStep(frame, AV_PIX_FMT_RGB8, AVCOL_SPC_RGB);
+    frames.splice(frames.indexOf(colors), 1);
+    expect(pixels).toEqual(await rgb(colors));
   });
 
   test.each(['png', 'bmp'] as const)('has the same pixels as %s', async (format) => {

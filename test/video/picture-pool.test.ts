@@ -1,8 +1,10 @@
-import { AV_CODEC_ID_PNG } from 'node-av/constants';
-import { type CodecParameters, codecParameters, profileName } from '../../src/video/codec.ts';
+import * as constants from 'node-av/constants';
+import type { Frame } from 'node-av/lib';
+import { AVCodecIds, type CodecParameters, codecParameters, profileName } from '../../src/video/codec.ts';
 import type { PictureFormat } from '../../src/video/encoder.ts';
 import { PicturePool } from '../../src/video/picture-pool.ts';
 import { makeVideo, type TestCodec, type Video } from '../support/media.ts';
+import { Random } from '../support/random.ts';
 import { as, decode, firstFrame, PICTURE_CODECS, psnr, rgb, trackOf } from './pictures.ts';
 
 /** GIF has 256 colours. */
@@ -32,7 +34,7 @@ describe.each(CODECS)('%s', (codec) => {
     // FFmpeg's own AV1 decoder needs a GPU: there is no second opinion on that one.
     const decoded =
       codec === 'av1'
-        ? await decode(AV_CODEC_ID_PNG, null, picture.data)
+        ? await decode(constants.AV_CODEC_ID_PNG, null, picture.data)
         : await decode(parameters.codecId, parameters.extradata, firstFrame(video));
     await pool.onIdle();
     reference = await rgb(decoded);
@@ -89,6 +91,56 @@ test('a damaged key frame fails alone', async () => {
     }
   });
 });
+
+// FFmpeg sees damage of these two too late, or not at all.
+test.each(['hevc', 'vp8'] as const)(
+  'what is shown of a damaged %s frame is not of another stream',
+  async (codec) => {
+    const size = { codec, width: 96, height: 128, frames: 1 } as const;
+    const bright = await makeVideo({ ...size, draw: noise(1, 200) });
+    const dark = await makeVideo({ ...size, draw: noise(2, 60) });
+    const parameters = codecParameters(trackOf(dark));
+    expect(codecParameters(trackOf(bright))).toEqual(parameters);
+    const outcome = async (pool: PicturePool, payload: Buffer): Promise<string> =>
+      await pool.picture(parameters, payload, as('bmp')).then(
+        ({ data }) => data.toString('base64'),
+        ({ code }) => code,
+      );
+    const random = new Random(3);
+    let shown = 0;
+    await withPool(async (pool) => {
+      for (let times = 0; times < 60; times += 1) {
+        const damaged = damage(firstFrame(dark), random);
+        const alone = await withPool((fresh) => outcome(fresh, damaged));
+        if (alone !== 'DECODE_FAILED') shown += 1;
+        await pool.picture(parameters, firstFrame(bright), as('bmp'));
+        expect(await outcome(pool, damaged)).toBe(alone);
+      }
+    });
+    expect(shown).toBeGreaterThan(10);
+  },
+);
+
+/** Paints a frame of about one brightness. */
+function noise(seed: number, brightness: number): (frame: Frame) => void {
+  return ({ data }) => {
+    const random = new Random(seed);
+    for (const [index, plane] of (data ?? []).entries()) {
+      for (let offset = 0; offset < plane.length; offset += 1) {
+        plane[offset] = index === 0 ? brightness + random.integer(0, 20) : 128;
+      }
+    }
+  };
+}
+
+/** Cut, or with one bit flipped. */
+function damage(payload: Buffer, random: Random): Buffer {
+  const offset = random.integer(1, payload.length - 1);
+  if (random.chance(0.5)) return payload.subarray(0, offset);
+  const damaged = Buffer.from(payload);
+  damaged[offset] = (damaged[offset] ?? 0) ^ (1 << random.integer(0, 7));
+  return damaged;
+}
 
 test('damage of an MJPEG frame is seen', async () => {
   const video = await makeVideo({ codec: 'mjpeg', width: 192, height: 128, frames: 1 });
@@ -148,6 +200,12 @@ function parameterSets({ codecPrivate }: Video): Buffer[] {
 }
 
 describe('codec parameters', () => {
+  test('have the numbers of FFmpeg', () => {
+    for (const [name, id] of Object.entries(AVCodecIds)) {
+      expect([name, id]).toEqual([name, (constants as Record<string, unknown>)[`AV_CODEC_ID_${name}`]]);
+    }
+  });
+
   test('of a FourCC stand in the BITMAPINFOHEADER', async () => {
     const video = await makeVideo({ codec: 'mjpeg', width: 64, height: 64, frames: 1 });
     const header = Buffer.alloc(40);
