@@ -138,12 +138,11 @@ export class Services {
     } else if (target === 'Kinesis_20131202.PutRecords') {
       this.#records += input.Records.length;
       const answer = { FailedRecordCount: 0, Records: input.Records.map(() => RECORD) };
-      response.writeHead(200, AWS_JSON).end(JSON.stringify(answer));
+      send(response, AWS_JSON, JSON.stringify(answer));
     } else {
       const operation = this.#parameters.operations[target] ?? this.#control[path.slice(1)];
       if (operation === undefined) throw new Error(`no operation ${target} ${path}`);
-      response.writeHead(200, target === '' ? JSON_HEADERS : AWS_JSON);
-      response.end(JSON.stringify(await operation(input)));
+      send(response, target === '' ? JSON_HEADERS : AWS_JSON, JSON.stringify(await operation(input)));
     }
   }
 
@@ -156,8 +155,13 @@ export class Services {
     this.#passages.push({ sent, asked });
     this.#invocations += 1;
     for await (const piece of incoming) this.#pictureBytes += (piece as Buffer).length;
-    response.writeHead(200, JSON_HEADERS).end(DETECTION);
+    send(response, JSON_HEADERS, DETECTION);
   }
+}
+
+/** As AWS answers: with the length of the answer. */
+function send(response: ServerResponse, headers: Readonly<Record<string, string>>, text: string): void {
+  response.writeHead(200, { ...headers, 'content-length': String(Buffer.byteLength(text)) }).end(text);
 }
 
 async function readAll(incoming: IncomingMessage): Promise<Buffer> {

@@ -2,13 +2,15 @@ import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { until } from '../../test/e2e/local.ts';
 import { atLeast, type BenchCase, type CaseOptions, type CaseResult } from '../harness/bench-case.ts';
-import { inChild } from '../harness/child.ts';
+import { inChild, ownUsage } from '../harness/child.ts';
+import { IMAGE_ENVIRONMENT, IMAGE_NODE_FLAGS } from '../harness/image.ts';
 import { measured, ratio } from '../harness/measured.ts';
 import { alternate } from '../harness/rounds.ts';
 import { cpuSecondsOf } from '../live/process-usage.ts';
 import type { BareClientOptions } from './bare-client.ts';
-import { type DecoderOptions, pictureOf } from './decoder.ts';
+import type { DecoderOptions, DecoderResult } from './decoder.ts';
 import { HEIGHT, SERVICE_MILLIS, type Services, startServices, WIDTH } from './services.ts';
+import { startWorker } from './worker.ts';
 
 /** Calls at once. */
 const POOL = 20;
@@ -17,6 +19,7 @@ const STREAMS = 4;
 export const throughput: BenchCase = {
   name: 'throughput',
   description: `small pictures of every I-frame to an endpoint that takes ${SERVICE_MILLIS} ms; beside a client that only calls it, and the decoder alone`,
+  needsLinux: true,
   async run(options) {
     const services = await startServices();
     try {
@@ -36,16 +39,17 @@ interface Window {
 async function measure(services: Services, options: CaseOptions): Promise<CaseResult> {
   const window = options.quick ? { settling: 0.5, measured: 1 } : { settling: 8, measured: 12 };
   const { codecPrivate, payload } = services.keyFrame;
-  const decoderOptions: DecoderOptions = {
+  const keyFrame: Omit<DecoderOptions, 'pictures'> = {
     codecPrivate: codecPrivate.toString('base64'),
     payload: payload.toString('base64'),
-    pictures: options.quick ? 20 : 1000,
   };
-  const pictureBytes = await pictureOf(decoderOptions);
-  const decoderCapacity = async () => {
-    const cpuMillis = await inChild<number>('throughput-decoder', decoderOptions, options);
-    return (1000 * availableParallelism()) / cpuMillis;
+  const runDecoder = async (pictures: number) => {
+    const inImage = { ...options, env: IMAGE_ENVIRONMENT, nodeFlags: IMAGE_NODE_FLAGS };
+    return await inChild<DecoderResult>('throughput-decoder', { ...keyFrame, pictures }, inImage);
   };
+  const { pictureBytes } = await runDecoder(1);
+  const decoderCapacity = async () =>
+    (1000 * availableParallelism()) / (await runDecoder(options.quick ? 20 : 1000)).cpuMillis;
   const all = await alternate<string, number[]>(
     {
       worker: () => runWorker(services, window, options.signal),
@@ -58,7 +62,6 @@ async function measure(services: Services, options: CaseOptions): Promise<CaseRe
     measured((all[name] ?? []).map((run) => run[index] ?? Number.NaN));
   const [worker, client, decoder] = [figure('worker'), figure('client'), figure('decoder')];
   const capacity = client.median < decoder.median ? client : decoder;
-  const perCall = figure('worker', 1);
   return {
     tables: [
       {
@@ -69,11 +72,19 @@ async function measure(services: Services, options: CaseOptions): Promise<CaseRe
           { title: 'of the endpoint' },
           { title: 'of the decoder' },
           { title: 'CPU per call, ms' },
+          { title: 'vCPU of the services' },
         ],
         rows: [
-          ['kvs-inference', worker, ratio(worker, client), ratio(worker, decoder), perCall],
-          ['a client that only calls', client, null, null, null],
-          [`decoder, ${availableParallelism()} cores`, decoder, null, null, null],
+          [
+            'kvs-inference',
+            worker,
+            ratio(worker, client),
+            ratio(worker, decoder),
+            figure('worker', 1),
+            figure('worker', 2),
+          ],
+          ['a client that only calls', client, null, null, null, null],
+          [`decoder, ${availableParallelism()} cores`, decoder, null, null, null, null],
         ],
       },
     ],
@@ -85,12 +96,12 @@ async function measure(services: Services, options: CaseOptions): Promise<CaseRe
       ),
     ],
     notes: [
-      `The worker is a process of its own, from GetMedia of a backlog, which comes as fast as it is read, to PutRecords. Calls are counted by the endpoint, which answers each ${SERVICE_MILLIS} ms after it has come: ${(1000 * POOL) / SERVICE_MILLIS} a second at most.`,
+      `The worker is a process of its own as its image runs it, from GetMedia of a backlog, which comes as fast as it is read, to PutRecords. Calls are counted by the endpoint, which answers each ${SERVICE_MILLIS} ms after it has come: ${(1000 * POOL) / SERVICE_MILLIS} a second at most.`,
     ],
   };
 }
 
-/** @returns calls per second, and CPU milliseconds for each */
+/** @returns calls per second, CPU milliseconds for each, and the CPU seconds that the services take in each second */
 async function runWorker(services: Services, window: Window, signal: AbortSignal): Promise<number[]> {
   const { answered, dataStream, env, local } = services;
   const name = `throughput-${performance.now().toFixed(0)}`;
@@ -106,22 +117,29 @@ async function runWorker(services: Services, window: Window, signal: AbortSignal
   });
   dataStream.take();
   const before = answered();
-  const worker = local.startWorker({ ...env, CONFIG_PARAMETER: name });
-  const stop = () => worker.send('SIGKILL');
-  signal.addEventListener('abort', stop, { once: true });
+  const worker = startWorker({ ...local.env, ...env, CONFIG_PARAMETER: name });
   try {
-    await until('the endpoint is asked', () => answered() > before, 60_000);
+    const isAsked = () => {
+      signal.throwIfAborted();
+      worker.throwIfEnded();
+      return answered() > before;
+    };
+    await until('the endpoint is asked', isAsked, 60_000);
     await delay(window.settling * 1000, undefined, { signal });
-    const cpuBefore = cpuSecondsOf(worker.pid ?? 0);
-    const { calls, perSecond } = await countCalls(services, window, signal);
-    const cpu = cpuSecondsOf(worker.pid ?? 0) - cpuBefore;
-    if ((await worker.kill('SIGTERM')) !== 0) throw new Error(`the worker failed: ${worker.failure()}`);
+    const used = () => ({ worker: cpuSecondsOf(worker.pid), services: ownUsage().cpuSeconds });
+    const usedBefore = used();
+    const { calls, seconds } = await countCalls(services, window, signal);
+    const usedAfter = used();
+    await worker.end();
     const [asked, published] = [answered() - before, dataStream.take().records];
     if (asked !== published) throw new Error(`${asked} calls answered, ${published} results published`);
-    return [perSecond, (1000 * cpu) / calls];
+    return [
+      calls / seconds,
+      (1000 * (usedAfter.worker - usedBefore.worker)) / calls,
+      (usedAfter.services - usedBefore.services) / seconds,
+    ];
   } finally {
-    signal.removeEventListener('abort', stop);
-    await worker.kill('SIGKILL');
+    await worker.kill();
   }
 }
 
@@ -142,14 +160,13 @@ async function runClient(
   const client = inChild('throughput-client', options, { signal });
   await until('the endpoint is asked', () => services.answered() > before);
   await delay(500, undefined, { signal });
-  const { perSecond } = await countCalls(services, window, signal);
+  const { calls, seconds } = await countCalls(services, window, signal);
   await client;
-  return perSecond;
+  return calls / seconds;
 }
 
 async function countCalls({ answered }: Services, window: Window, signal: AbortSignal) {
   const [before, startedAt] = [answered(), performance.now()];
   await delay(window.measured * 1000, undefined, { signal });
-  const calls = answered() - before;
-  return { calls, perSecond: (1000 * calls) / (performance.now() - startedAt) };
+  return { calls: answered() - before, seconds: (performance.now() - startedAt) / 1000 };
 }
