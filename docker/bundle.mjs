@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { schema } from 'ebml';
 import esbuild from 'esbuild';
 import { entryPoints, programOptions } from '../scripts/build.mjs';
 
@@ -37,8 +38,18 @@ function imageOptions() {
 
 /** The same for what is to start fast: of packages as ES modules only what is used is bundled, a third less. */
 function workerOptions() {
-  return { ...imageOptions(), mainFields: ['module', 'main'] };
+  return { ...imageOptions(), mainFields: ['module', 'main'], plugins: [schemaOfEbml] };
 }
+
+/** The package as the worker uses it, 200 KB less: the names of elements, where they stand, and what they are. */
+const schemaOfEbml = {
+  name: 'schema-of-ebml',
+  setup(build) {
+    const entries = [...schema].map(([id, { name, level, type }]) => [id, { name, level, type }]);
+    const contents = `export const schema = new Map(${JSON.stringify(entries)});`;
+    build.onLoad({ filter: /node_modules\/ebml\// }, () => ({ contents }));
+  },
+};
 
 /** @returns the names of the programs, and the files that they were made of */
 export async function bundle(image, directory) {

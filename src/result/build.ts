@@ -3,7 +3,7 @@ import type { FailedInference, Inference } from '../inference/inference.ts';
 import type { FragmentMetadata } from '../matroska/fragment.ts';
 import type { Frame } from '../matroska/frame.ts';
 import type { SampledFrame } from '../stream/sampled-frame.ts';
-import { RESULT_SCHEMA_VERSION, type ResultRecord } from './record.ts';
+import type { ResultRecord } from './record.ts';
 
 /** Characters: a model's error can quote its whole log. */
 const MAX_ERROR_MESSAGE = 1000;
@@ -24,7 +24,7 @@ export function resultRecord(sampled: SampledFrame, outcome: Inference | FailedI
     frameMetaData: frameMetaDataText(frame),
     sageMakerOutput: '',
     id,
-    schemaVersion: RESULT_SCHEMA_VERSION,
+    schemaVersion: 1,
     fragmentNumber: fragment.fragmentNumber,
     serverTimestamp: new Date(fragment.serverTimestampMillis).toISOString(),
     producerTimestamp: producerMillis === null ? null : new Date(producerMillis).toISOString(),
@@ -79,15 +79,18 @@ export function encodedRecord(record: ResultRecord, output: Buffer | null = null
 }
 
 /** Writes the record's data, UTF-8, to the beginning of `target`, which has room for it. */
-export function writeData({ json, output }: EncodedRecord, target: Buffer): void {
+export function writeData({ dataBytes, json, output }: EncodedRecord, target: Buffer): void {
+  const isAscii = dataBytes === json.length + base64Length(output?.length ?? 0);
+  // The same bytes, and copied as they are.
+  const encoding = isAscii ? 'latin1' : 'utf8';
   if (output === null) {
-    target.write(json);
+    target.write(json, encoding);
     return;
   }
   const at = json.indexOf(NO_OUTPUT) + NO_OUTPUT.length - 1;
-  let position = target.write(json.slice(0, at));
+  let position = target.write(json.slice(0, at), encoding);
   position += target.write(output.toString('base64'), position, 'latin1');
-  target.write(json.slice(at), position);
+  target.write(json.slice(at), position, encoding);
 }
 
 /** What a record counts in the data stream, bytes: its data and its partition key. */

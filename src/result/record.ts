@@ -78,5 +78,3 @@ export const resultRecordSchema = z
   .meta({ title: 'kvs-inference result record' });
 
 export type ResultRecord = z.infer<typeof resultRecordSchema>;
-
-export const RESULT_SCHEMA_VERSION = 1;

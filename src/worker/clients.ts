@@ -22,17 +22,19 @@ const REQUEST_TIMEOUT_MILLIS = 30_000;
  * @param onDenied is told of each call that is refused for want of a permission
  */
 export function createClients(onDenied: (denial: Denial, error: unknown) => void = () => undefined) {
-  const control = { requestHandler: handler({ requestTimeout: REQUEST_TIMEOUT_MILLIS }) };
-  // Our own retries count, log and back off: where they are used, the SDK tries once.
-  const once = { ...control, maxAttempts: 1 };
-  // Checkpoints are most of a worker's calls: what is done with one is found out once, and not for each.
-  const table = { ...once, cacheMiddleware: true };
+  const requestHandler = handler({ requestTimeout: REQUEST_TIMEOUT_MILLIS });
+  // Our own retries count, log and back off: the SDK tries once.
+  const ssm = new SSMClient({ requestHandler, maxAttempts: 1 });
+  // Found, and refreshed, once for all of them: by itself each client would ask the container's agent, at its first call.
+  const { region, credentials } = ssm.config;
+  const own = { region, credentials, maxAttempts: 1 };
+  const once = { ...own, requestHandler };
   const clients = {
-    ssm: new SSMClient(once),
-    dynamoDb: new DynamoDBClient(table),
+    ssm,
+    dynamoDb: new DynamoDBClient(once),
     // Signs of life do not queue for a socket behind a thousand checkpoints.
     heartbeats: new DynamoDBClient({
-      ...table,
+      ...own,
       requestHandler: handler({ requestTimeout: REQUEST_TIMEOUT_MILLIS }),
     }),
     kinesisVideo: new KinesisVideoClient(once),
@@ -41,7 +43,7 @@ export function createClients(onDenied: (denial: Denial, error: unknown) => void
     kinesis: new KinesisClient(once),
     // What is called at once is bounded by the queues, and changes with the configuration.
     sageMakerRuntime: new SageMakerRuntimeClient({
-      maxAttempts: 1,
+      ...own,
       requestHandler: handler({ maxSockets: Number.POSITIVE_INFINITY }),
     }),
     s3: late(async () => {
@@ -64,8 +66,8 @@ export function createClients(onDenied: (denial: Denial, error: unknown) => void
     // A body lasts up to 45 minutes and there is one per stream: no time-out, no cap on sockets.
     media: (endpoint: string) => {
       const client = new KinesisVideoMediaClient({
+        ...own,
         endpoint,
-        maxAttempts: 1,
         requestHandler: handler({ maxSockets: Number.POSITIVE_INFINITY, keepAlive: false }),
       });
       watchDenials(client, 'kinesisvideo', onDenied);

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { availableParallelism } from 'node:os';
 import { applicationName, leaseTableName, readParameter } from '../config/load.ts';
 import type { GoodConfig } from '../config/parse.ts';
 import { type Config, selections } from '../config/resolve.ts';
@@ -11,18 +10,14 @@ import { Metrics } from '../core/metrics.ts';
 import { StreamDiscovery } from '../discovery/discovery.ts';
 import { RetentionCheck } from '../discovery/retention-check.ts';
 import { TaggedStreams } from '../discovery/tagged-streams.ts';
-import { ByteBudget } from '../inference/byte-budget.ts';
-import { InferencePipeline } from '../inference/pipeline.ts';
 import { paceOf } from '../lease/pace.ts';
 import { TableClient } from '../lease/table-client.ts';
 import { setUpTable } from '../lease/table-setup.ts';
-import { ResultPublisher } from '../result/publisher.ts';
-import { ResultWriter } from '../result/writer.ts';
 import { GetMediaSource } from '../stream/media.ts';
-import { PicturePool } from '../video/picture-pool.ts';
 import type { Clients } from './clients.ts';
 import { Fleet } from './fleet.ts';
 import type { Health } from './health.ts';
+import { LateFramePath } from './late-frame-path.ts';
 import { SamplingPlans } from './sampling-plans.ts';
 
 export interface WorkerOptions {
@@ -37,6 +32,8 @@ export interface WorkerOptions {
   health: Pick<Health, 'beat'>;
   /** Called when everything that is needed at the start has been found. */
   onStarted: () => void;
+  /** Loads what frames pass after they are read. */
+  loadFramePath?: ConstructorParameters<typeof LateFramePath>[1];
   clock: Clock;
   log: Logger;
 }
@@ -56,9 +53,7 @@ export class Worker {
   readonly #retention: RetentionCheck;
   readonly #plans: SamplingPlans;
   readonly #source: GetMediaSource;
-  readonly #pictures: PicturePool;
-  readonly #budget: ByteBudget;
-  readonly #pipeline: InferencePipeline;
+  readonly #frames: LateFramePath;
   readonly #workerId = randomUUID();
   #config: Config;
 
@@ -82,22 +77,10 @@ export class Worker {
       findTagged: (tagFilters) => new TaggedStreams({ ...lookUps, tagFilters }),
     });
     this.#source = new GetMediaSource({ kinesisVideo: clients.kinesisVideo, mediaClient: clients.media });
-    this.#pictures = new PicturePool(availableParallelism());
-    const writer = new ResultWriter({
-      ...common,
-      publisher: new ResultPublisher({ ...common, kinesis: clients.kinesis }),
-      s3: clients.s3,
-      applicationName: appName,
-    });
-    this.#budget = new ByteBudget(this.#queueBytes);
-    this.#pipeline = new InferencePipeline({
-      ...common,
-      budget: this.#budget,
-      client: clients.sageMakerRuntime,
-      pictures: this.#pictures,
-      room: (streamName, roomSignal) => writer.room(streamName, roomSignal),
-      write: (frame, outcome) => writer.write(frame, outcome),
-    });
+    this.#frames = new LateFramePath(
+      { ...common, clients, queueBytes: () => this.#queueBytes, applicationName: appName },
+      options.loadFramePath,
+    );
   }
 
   /**
@@ -105,6 +88,7 @@ export class Worker {
    *
    * @throws {UsageError} if the lease table is none, or another application's
    * @throws what a loop has failed with, at once: that is a mistake of ours, and nothing more is handed over then
+   * @throws why what frames pass cannot be loaded: the leases are handed over, as others may be able to
    */
   async run(signal: AbortSignal): Promise<void> {
     const { clients, clock, health, onStarted, parameterName } = this.#options;
@@ -133,8 +117,8 @@ export class Worker {
       heartbeatClient: new TableClient({ ...table, dynamoDb: clients.heartbeats }),
       discover: (discoverySignal) => this.#discovery.discover(discoverySignal),
       wantedPlan: (streamName) => this.#plans.planFor(streamName),
-      source: this.#source,
-      submit: (frame, submitSignal) => this.#pipeline.submit(frame, submitSignal),
+      source: this.#frames.behind(this.#source),
+      submit: (frame, submitSignal) => this.#frames.submit(frame, submitSignal),
       onTaken: (stream, tenure) => void this.#retention.check(stream, tenure),
       beat: (loop, pauseMillis) => health.beat(loop, pauseMillis),
       clock,
@@ -149,15 +133,14 @@ export class Worker {
       this.#writeMetrics(fleet, end.signal),
     ]);
     try {
-      await Promise.race([untilAborted(signal), running]);
-      this.#log.info({ streams: fleet.streamCount, frames: this.#pipeline.depth }, 'worker stopping');
+      await Promise.race([untilAborted(signal), running, this.#frames.failed]);
+      this.#log.info({ streams: fleet.streamCount, frames: this.#frames.depth }, 'worker stopping');
       await fleet.leave(this.#config.stopTimeoutInMilli * LEAVE_FRACTION);
     } finally {
       end.abort();
     }
     await running;
-    await this.#pipeline.close();
-    await this.#pictures.onIdle();
+    await this.#frames.close();
     this.#source.close();
     this.#metrics.flush();
     this.#log.info('worker stopped');
@@ -171,8 +154,7 @@ export class Worker {
     const { clients, clock, health, initial, parameterName } = this.#options;
     const apply = (config: Config) => {
       this.#config = config;
-      this.#budget.total = this.#queueBytes;
-      this.#pipeline.configure();
+      this.#frames.configure();
       this.#plans.configChanged();
       void this.#retention.configChanged();
       fleet.configChanged();
@@ -191,9 +173,9 @@ export class Worker {
     while (!signal.aborted) {
       this.#options.health.beat('metrics', this.#config.metricsIntervalInMilli);
       await this.#options.clock.sleep(this.#config.metricsIntervalInMilli, signal).catch(() => undefined);
-      this.#pipeline.report();
-      this.#metrics.observe('QueueDepth', null, this.#pipeline.depth);
-      this.#metrics.observe('QueueBytes', null, this.#pipeline.bytes);
+      this.#frames.report();
+      this.#metrics.observe('QueueDepth', null, this.#frames.depth);
+      this.#metrics.observe('QueueBytes', null, this.#frames.bytes);
       this.#metrics.observe('LeasesHeld', null, fleet.streamCount);
       fleet.report();
       this.#metrics.flush();
