@@ -35,8 +35,8 @@ export const systemClock: Clock = {
 export const NEVER: AbortSignal = new AbortController().signal;
 setMaxListeners(0, NEVER);
 
-/** Nobody sees it: to make an AbortError for each call costs more than the rest. */
-const FINISHED = 'finished';
+/** The reason of an abort that nobody sees: to make an AbortError for each call costs more than the rest. */
+export const FINISHED = 'finished';
 
 /**
  * Runs `operation` with a signal that aborts after `millis`, or with `signal`. Leaves neither timer nor listener.

@@ -1,15 +1,14 @@
 import type { KinesisClient, PutRecordsResultEntry } from '@aws-sdk/client-kinesis';
 import type { Config } from '../config/resolve.ts';
 import { AbortListeners } from '../core/abort-listeners.ts';
-import { type Clock, withTimeout } from '../core/clock.ts';
+import { type Clock, FINISHED, withTimeout } from '../core/clock.ts';
 import { errorMessage, errorName, KvsInferenceError } from '../core/errors.ts';
-import type { Logger } from '../core/log.ts';
-import type { Metrics } from '../core/metrics.ts';
-import { Occasional } from '../core/occasional.ts';
 import { fullJitter } from '../core/retry.ts';
 import type { Tenure } from '../stream/sampled-frame.ts';
+import { Alarm } from './alarm.ts';
 import { type EncodedRecord, recordBytes } from './build.ts';
 import { MAX_BATCH_RECORDS, Outbox, type Pending, type Request } from './outbox.ts';
+import { PublishRetries, type PublishRetriesOptions } from './publish-retries.ts';
 import { putRecords } from './put-records.ts';
 import { tenureOver } from './tenure-over.ts';
 import { WaitingBytes } from './waiting-bytes.ts';
@@ -19,8 +18,6 @@ const MAX_REQUESTS = 4;
 /** Of one request. */
 const TIMEOUT_MILLIS = 10_000;
 const BACKOFF = { baseDelayMillis: 200, maxDelayMillis: 10_000 };
-const LINE_INTERVAL_MILLIS = 10_000;
-const MAX_IDS = 20;
 /** Errors of a whole request that one bad record can be the cause of. */
 const REFUSALS = new Set(['ValidationException', 'InvalidArgumentException']);
 
@@ -38,13 +35,12 @@ export class ResultPublisher {
   readonly #kinesis: Pick<KinesisClient, 'send'>;
   readonly #config: () => Pick<Config, 'kdsStreamName' | 'maxRecordBytes'>;
   readonly #clock: Clock;
-  readonly #log: Logger;
-  readonly #metrics: Metrics;
   readonly #random: () => number;
   readonly #outbox: Outbox;
   readonly #requests = new Set<Request>();
   readonly #overListeners = new AbortListeners();
-  readonly #retryLines: Occasional;
+  readonly #retries: PublishRetries;
+  readonly #alarm: Alarm;
   /** Requests in a row that failed as a whole. */
   #failures = 0;
   /** Monotonic milliseconds. */
@@ -52,30 +48,26 @@ export class ResultPublisher {
   /** Records so far. */
   #accepted = 0;
   #isFlushComing = false;
-  #timer = new AbortController();
-  #timerAt = Number.POSITIVE_INFINITY;
 
-  constructor(options: {
-    /** Must not retry by itself. */
-    kinesis: Pick<KinesisClient, 'send'>;
-    /**
-     * Read for each request. Records that wait when the data stream changes go to the new one: the old may be gone
-     * for good, and they would wait for ever. One that was on its way to the old may be in both.
-     */
-    config: () => Pick<Config, 'kdsStreamName' | 'maxRecordBytes'>;
-    clock: Clock;
-    log: Logger;
-    metrics: Metrics;
-    random?: () => number;
-  }) {
+  constructor(
+    options: PublishRetriesOptions & {
+      /** Must not retry by itself. */
+      kinesis: Pick<KinesisClient, 'send'>;
+      /**
+       * Read for each request. Records that wait when the data stream changes go to the new one: the old may be gone
+       * for good, and they would wait for ever. One that was on its way to the old may be in both.
+       */
+      config: () => Pick<Config, 'kdsStreamName' | 'maxRecordBytes'>;
+      random?: () => number;
+    },
+  ) {
     this.#kinesis = options.kinesis;
     this.#config = options.config;
     this.#clock = options.clock;
-    this.#log = options.log;
-    this.#metrics = options.metrics;
     this.#random = options.random ?? Math.random;
     this.#outbox = new Outbox(this.#random);
-    this.#retryLines = new Occasional(options.clock, LINE_INTERVAL_MILLIS);
+    this.#alarm = new Alarm(options.clock, () => this.#flush());
+    this.#retries = new PublishRetries(options);
   }
 
   /**
@@ -135,7 +127,7 @@ export class ResultPublisher {
       const batch = this.#outbox.takeBatch().filter(isValid);
       if (batch.length > 0) void this.#request(batch);
     }
-    this.#wakeAt(Math.min(this.#nextRequest, this.#outbox.nextRelease), now);
+    this.#alarm.set(Math.min(this.#nextRequest, this.#outbox.nextRelease));
   }
 
   /** When the next request is to be made, as far as that depends on time. */
@@ -145,19 +137,6 @@ export class ResultPublisher {
       return Number.POSITIVE_INFINITY;
     }
     return this.#requests.size === 0 ? this.#pausedUntil : Math.max(due, this.#pausedUntil);
-  }
-
-  #wakeAt(time: number, now: number): void {
-    if (time === this.#timerAt) return;
-    this.#timer.abort();
-    this.#timer = new AbortController();
-    this.#timerAt = time;
-    if (time === Number.POSITIVE_INFINITY) return;
-    const wake = () => {
-      this.#timerAt = Number.POSITIVE_INFINITY;
-      this.#flush();
-    };
-    this.#clock.sleep(time - now, this.#timer.signal).then(wake, () => undefined);
   }
 
   async #request(batch: readonly Pending[]): Promise<void> {
@@ -205,13 +184,13 @@ export class ResultPublisher {
     // After those that were accepted: a partition key of which some are is slowed down for the first time.
     const now = this.#clock.monotonic();
     for (const pending of refused) this.#outbox.hold(pending, now);
-    if (refused.length > 0) this.#reportRetry(refused, errors, 'some records were refused');
+    if (refused.length > 0) this.#retries.report(refused, errors, 'some records were refused');
   }
 
   /** @param records those of the batch that are still wanted */
   #takeFailure(batchSize: number, records: readonly Pending[], error: unknown): void {
     const now = this.#clock.monotonic();
-    this.#reportRetry(records, { [errorName(error)]: records.length }, errorMessage(error));
+    this.#retries.report(records, { [errorName(error)]: records.length }, errorMessage(error));
     const isRefusal = REFUSALS.has(errorName(error));
     // Requests that fail side by side are one failure.
     if (!isRefusal && now >= this.#pausedUntil) {
@@ -253,7 +232,7 @@ export class ResultPublisher {
     this.#outbox.remove(pending);
     if (request !== null) {
       request.wanted -= 1;
-      if (request.wanted === 0) request.end.abort();
+      if (request.wanted === 0) request.end.abort(FINISHED);
     }
     // Nobody waits: whoever comes next need not, either.
     if (this.#outbox.isEmpty && [...this.#requests].every(({ wanted }) => wanted === 0)) {
@@ -261,17 +240,6 @@ export class ResultPublisher {
       this.#pausedUntil = Number.NEGATIVE_INFINITY;
       this.#flushSoon();
     }
-  }
-
-  #reportRetry(records: readonly Pending[], errors: Record<string, number>, problem: string): void {
-    for (const { record } of records) this.#metrics.count('PublishRetries', record.streamName);
-    const requests = this.#retryLines.count();
-    if (requests === null) return;
-    const ids = records.slice(0, MAX_IDS).map(({ record }) => record.id);
-    this.#log.warn(
-      { dataStream: this.#config().kdsStreamName, requests, records: records.length, errors, ids },
-      `results not published yet, trying again: ${problem}`,
-    );
   }
 }
 

@@ -62,22 +62,27 @@ export async function putRecords(
 
 /** Each record's text is written where it belongs: joined as strings, they would be copied four times. */
 function requestBody(streamName: string, records: readonly EncodedRecord[]): Buffer {
-  const keys = records.map((record) => `","PartitionKey":${JSON.stringify(record.streamName)}}`);
   const end = `],"StreamName":${JSON.stringify(streamName)}}`;
+  const keys = new Map<string, string>();
   let bytes = BEGINNING.length + Buffer.byteLength(end);
   let largest = 0;
-  records.forEach(({ dataBytes }, index) => {
-    bytes += SEPARATED_DATA.length + base64Length(dataBytes) + Buffer.byteLength(keys[index] ?? '');
-    largest = Math.max(largest, dataBytes);
-  });
+  for (const record of records) {
+    let key = keys.get(record.streamName);
+    if (key === undefined) {
+      key = `","PartitionKey":${JSON.stringify(record.streamName)}}`;
+      keys.set(record.streamName, key);
+    }
+    bytes += SEPARATED_DATA.length + base64Length(record.dataBytes) + Buffer.byteLength(key);
+    largest = Math.max(largest, record.dataBytes);
+  }
   const body = Buffer.allocUnsafe(bytes);
   const data = Buffer.allocUnsafe(largest);
   let position = body.write(BEGINNING);
   records.forEach((record, index) => {
     writeData(record, data);
-    position += body.write(index === 0 ? DATA : SEPARATED_DATA, position);
+    position += body.write(index === 0 ? DATA : SEPARATED_DATA, position, 'latin1');
     position += body.write(data.toString('base64', 0, record.dataBytes), position, 'latin1');
-    position += body.write(keys[index] ?? '', position);
+    position += body.write(keys.get(record.streamName) ?? '', position);
   });
   position += body.write(end, position);
   return body.subarray(0, position);
