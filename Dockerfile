@@ -29,7 +29,7 @@ LABEL org.opencontainers.image.vendor="kvs-inference" \
 ENV NODE_ENV=production \
     MALLOC_ARENA_MAX=1 \
     MALLOC_MMAP_THRESHOLD_=4194304 \
-    MALLOC_TRIM_THRESHOLD_=4194304 \
+    MALLOC_TRIM_THRESHOLD_=16777216 \
     PATH=/app/bin:$PATH
 WORKDIR /app
 COPY --from=node /usr/local/bin/node /usr/local/bin/node

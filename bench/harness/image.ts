@@ -8,5 +8,5 @@ export const IMAGE_ENVIRONMENT: Readonly<Record<string, string>> = {
   NODE_ENV: 'production',
   MALLOC_ARENA_MAX: '1',
   MALLOC_MMAP_THRESHOLD_: '4194304',
-  MALLOC_TRIM_THRESHOLD_: '4194304',
+  MALLOC_TRIM_THRESHOLD_: '16777216',
 };
