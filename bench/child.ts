@@ -13,7 +13,7 @@ const PROGRAMS: Readonly<Record<string, () => Promise<Program>>> = {
   parse: () => import('./parse/contestant.ts'),
   'live-emulator': () => import('./live/emulator.ts'),
   'live-reader': () => import('./live/reader.ts'),
-  'live-picture-alone': () => import('./live/picture-alone.ts'),
+  'live-picture': () => import('./live/picture.ts'),
   decode: () => import('./decode/contestant.ts'),
   'parse-memory': () => import('./parse/memory.ts'),
   'throughput-client': () => import('./throughput/bare-client.ts'),

@@ -9,15 +9,17 @@ import type { DecodeOptions, DecodeResult } from '../decode/contestant.ts';
 import type { KeyFrame } from '../decode/key-frame.ts';
 import type { CaseOptions } from '../harness/bench-case.ts';
 import { inChild } from '../harness/child.ts';
+import { IMAGE_ENVIRONMENT, IMAGE_NODE_FLAGS } from '../harness/image.ts';
 import { quantile } from '../harness/measured.ts';
 import { getMediaBody } from '../media/get-media-body.ts';
 import type { ParseOptions, ParseResult } from '../parse/contestant.ts';
 import type { Clip } from './cameras.ts';
-import type { PictureAloneOptions } from './picture-alone.ts';
+import type { PictureMillisOptions } from './picture.ts';
 
 type Options = Pick<CaseOptions, 'quick' | 'signal'>;
 
 const CHUNK_BYTES = 64 * 1024;
+const IMAGE = { env: IMAGE_ENVIRONMENT, nodeFlags: IMAGE_NODE_FLAGS };
 
 /** Of the faster of FFmpeg's demuxer and ours, the body in memory or in the page cache: CPU seconds for each byte. */
 export async function demuxLimit(clip: Clip, folder: string, options: Options): Promise<number> {
@@ -54,18 +56,18 @@ export async function pictureLimit(keyFrameFile: string, options: Options): Prom
     pictureFile: `${keyFrameFile}.jpeg`,
     pictures: options.quick ? 5 : 25,
   };
-  const { cpuMillis } = await inChild<DecodeResult>('decode', decodeOptions, options);
+  const { cpuMillis } = await inChild<DecodeResult>('decode', decodeOptions, { ...options, ...IMAGE });
   return cpuMillis / 1000;
 }
 
-/** What the worker's own way takes with nothing beside it, the median: milliseconds. */
-export async function pictureAlone(
+/** What the worker's own way from key frame to JPEG takes, beside whatever runs, the median: milliseconds. */
+export async function pictureMillis(
   keyFrameFile: string,
   paceMillis: number,
   options: Options,
 ): Promise<number> {
-  const aloneOptions: PictureAloneOptions = { keyFrameFile, paceMillis, pictures: options.quick ? 5 : 50 };
-  const millis = await inChild<number[]>('live-picture-alone', aloneOptions, options);
+  const pictureOptions: PictureMillisOptions = { keyFrameFile, paceMillis, pictures: options.quick ? 5 : 50 };
+  const millis = await inChild<number[]>('live-picture', pictureOptions, { ...options, ...IMAGE });
   return quantile(
     millis.sort((a, b) => a - b),
     0.5,

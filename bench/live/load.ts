@@ -52,22 +52,24 @@ export async function measureLoad(options: LoadOptions): Promise<LoadResult> {
     await delay(settlingMillis, null, { signal });
     resetPeak(rig.workerPid);
     const emulatorBefore = cpuSecondsOf(rig.emulatorPid);
-    await rig.ask('passages');
     const before = await rig.ask('counts');
     const since = performance.now();
     const cpuPerStream: number[] = [];
+    const passages: Passage[] = [];
     for (let window = 0; window < windows; window += 1) {
+      // Those of before belong to no window.
+      await rig.ask('passages');
       const [cpuBefore, start] = [cpuSecondsOf(rig.workerPid), performance.now()];
       await delay(windowMillis, null, { signal });
       const seconds = (performance.now() - start) / 1000;
       cpuPerStream.push((cpuSecondsOf(rig.workerPid) - cpuBefore) / seconds / streams);
+      passages.push(...(await rig.ask('passages')));
       await afterWindow?.();
     }
     const memory = memoryOf(rig.workerPid);
     const after = await rig.ask('counts');
     const seconds = (performance.now() - since) / 1000;
     const emulatorCpu = (cpuSecondsOf(rig.emulatorPid) - emulatorBefore) / seconds;
-    const passages = await rig.ask('passages');
     const sums = await rig.end();
 
     const { readOnlyMillis } = options;

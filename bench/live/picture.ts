@@ -4,7 +4,7 @@ import { deserialize } from 'node:v8';
 import { PicturePool } from '../../src/video/picture-pool.ts';
 import type { KeyFrame } from '../decode/key-frame.ts';
 
-export interface PictureAloneOptions {
+export interface PictureMillisOptions {
   /** A KeyFrame, as v8 serializes it. */
   readonly keyFrameFile: string;
   readonly pictures: number;
@@ -16,8 +16,8 @@ export interface PictureAloneOptions {
 const PICTURE = { format: 'jpeg', maxWidth: null, maxHeight: null, quality: 100, maxBytes: null } as const;
 const WARM_UP = 5;
 
-/** @returns how long the worker's own way from the key frame to its JPEG takes with nothing beside it, each time: milliseconds */
-export async function run({ keyFrameFile, pictures, paceMillis }: PictureAloneOptions): Promise<number[]> {
+/** @returns how long the worker's own way from the key frame to its JPEG takes, each time: milliseconds */
+export async function run({ keyFrameFile, pictures, paceMillis }: PictureMillisOptions): Promise<number[]> {
   const { parameters, payload } = deserialize(readFileSync(keyFrameFile)) as KeyFrame;
   const pool = new PicturePool(1);
   const millis: number[] = [];
