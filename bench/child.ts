@@ -13,7 +13,6 @@ const PROGRAMS: Readonly<Record<string, () => Promise<Program>>> = {
   parse: () => import('./parse/contestant.ts'),
   'live-emulator': () => import('./live/emulator.ts'),
   'live-reader': () => import('./live/reader.ts'),
-  'live-picture': () => import('./live/picture.ts'),
   decode: () => import('./decode/contestant.ts'),
   'parse-memory': () => import('./parse/memory.ts'),
   'throughput-client': () => import('./throughput/bare-client.ts'),

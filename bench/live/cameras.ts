@@ -96,7 +96,7 @@ export class Camera {
     const { onKeyFrame } = this.#options;
     // What waits in this process is not sent yet.
     const isBehind = socket.writableLength > 0;
-    const sent = () => onKeyFrame(fragmentNumber, performance.now());
+    const sent = () => onKeyFrame(fragmentNumber, performance.timeOrigin + performance.now());
     socket.cork();
     socket.write(start);
     socket.write(block, isBehind ? sent : undefined);

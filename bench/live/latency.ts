@@ -7,8 +7,7 @@ import {
   type Cell,
 } from '../harness/bench-case.ts';
 import { quantile } from '../harness/measured.ts';
-import { pictureMillis, writeKeyFrame } from './limits.ts';
-import { h264Clip, measureLoad } from './load.ts';
+import { h264Clip, type LoadResult, measureLoad } from './load.ts';
 import type { Passage } from './services.ts';
 
 interface Row {
@@ -38,16 +37,11 @@ async function measure(options: CaseOptions): Promise<CaseResult> {
   const { quick, folder, progress, signal } = options;
   progress('making the video');
   const clip = await h264Clip(quick ? { width: 640, height: 360 } : { width: 1920, height: 1080 });
-  const keyFrameFile = await writeKeyFrame(clip, folder);
   const rows = quick ? QUICK_ROWS : ROWS;
   const results = [];
   for (const row of rows) {
     const { streams, inferenceInterval, tls, seconds } = row;
     progress(`${streams} streams, interval ${inferenceInterval}, ${tls ? 'TLS' : 'HTTP'}`);
-    // One in six of the worker's own, so that they are hardly more.
-    const paceMillis = quick ? 0 : (6 * inferenceInterval * clip.frames.length * clip.frameMillis) / streams;
-    const alone = await pictureMillis(keyFrameFile, paceMillis, options);
-    let beside = Number.NaN;
     const load = await measureLoad({
       clip,
       streams,
@@ -56,30 +50,31 @@ async function measure(options: CaseOptions): Promise<CaseResult> {
       folder,
       signal,
       settlingMillis: quick ? 500 : SETTLING_MILLIS,
+      timesPictures: true,
       windows: 1,
       readOnlyMillis: 0,
       windowMillis: seconds * 1000,
-      afterWindow: async () => {
-        beside = await pictureMillis(keyFrameFile, paceMillis, options);
-      },
     });
-    const added = load.passages.map(({ sent, asked }) => asked - sent - beside).sort((a, b) => a - b);
+    const pictureMillis = quantile(
+      load.pictures.map(({ start, end }) => end - start).sort((a, b) => a - b),
+      0.5,
+    );
+    const added = addedMillis(load).sort((a, b) => a - b);
     const cpu = (load.cpuPerStream[0] ?? Number.NaN) * streams;
-    results.push({ row, alone, beside, added, cpu, passages: load.passages });
+    results.push({ row, pictureMillis, added, cpu, passages: load.passages });
   }
   const [main] = results;
   if (main === undefined) throw new Error('nothing to measure');
   return {
     tables: [
       {
-        caption: `Milliseconds added to those that a key frame of ${clip.track.pixelHeight}p takes from H.264 to JPEG beside the same load`,
+        caption: `Milliseconds added to those that a key frame of ${clip.track.pixelHeight}p takes from H.264 to JPEG`,
         columns: [
           { title: 'over' },
           { title: 'streams', digits: 0 },
           { title: 'vCPU' },
           { title: 'frames', digits: 0 },
-          { title: 'picture alone', digits: 1 },
-          { title: 'beside the load', digits: 1 },
+          { title: 'H.264 to JPEG', digits: 1 },
           { title: 'p50', digits: 1 },
           { title: 'p90', digits: 1 },
           { title: 'p99', digits: 1 },
@@ -87,13 +82,12 @@ async function measure(options: CaseOptions): Promise<CaseResult> {
           { title: 'beside another, %', digits: 0 },
           { title: 'wait for a decoder, %', digits: 0 },
         ],
-        rows: results.map(({ row, alone, beside, added, cpu, passages }): Cell[] => [
+        rows: results.map(({ row, pictureMillis, added, cpu, passages }): Cell[] => [
           row.tls ? 'TLS' : 'HTTP',
           row.streams,
           cpu,
           added.length,
-          alone,
-          beside,
+          pictureMillis,
           ...[0.5, 0.9, 0.99, 1].map((part) => quantile(added, part)),
           100 * partThatMeets(passages, 1),
           100 * partThatMeets(passages, availableParallelism()),
@@ -106,10 +100,25 @@ async function measure(options: CaseOptions): Promise<CaseResult> {
     ],
     figures: { addedMillis: { p50: quantile(main.added, 0.5), p99: quantile(main.added, 0.99) } },
     notes: [
-      'What a picture takes is the median of what another process, which makes its pictures as the worker does, takes for the same key frame while the worker and the cameras go on.',
+      'Of each key frame it is subtracted what it took itself, from when FFmpeg has its packet to when it has its JPEG, beside whatever ran in that time.',
       'Cameras keep no step with one another: what waits for a decoder because as many key frames as there are decoders were sent shortly before is in the figures.',
     ],
   };
+}
+
+/** Of each frame, from its last byte to its call, less what its picture took, milliseconds. */
+function addedMillis({ passages, pictures }: Pick<LoadResult, 'passages' | 'pictures'>): number[] {
+  let next = 0;
+  return [...passages]
+    .sort((a, b) => a.asked - b.asked)
+    .map(({ sent, asked }) => {
+      // Those of frames that were called for before the window.
+      while ((pictures[next]?.end ?? asked) < sent) next += 1;
+      const picture = pictures[next];
+      if (picture === undefined || picture.end > asked) throw new Error('a call without a picture');
+      next += 1;
+      return asked - sent - (picture.end - picture.start);
+    });
 }
 
 /** Of the frames, those that are sent while so many others are on their way to their call. */

@@ -10,11 +10,9 @@ import type { KeyFrame } from '../decode/key-frame.ts';
 import type { CaseOptions } from '../harness/bench-case.ts';
 import { inChild } from '../harness/child.ts';
 import { IMAGE_ENVIRONMENT, IMAGE_NODE_FLAGS } from '../harness/image.ts';
-import { quantile } from '../harness/measured.ts';
 import { getMediaBody } from '../media/get-media-body.ts';
 import type { ParseOptions, ParseResult } from '../parse/contestant.ts';
 import type { Clip } from './cameras.ts';
-import type { PictureMillisOptions } from './picture.ts';
 
 type Options = Pick<CaseOptions, 'quick' | 'signal'>;
 
@@ -58,18 +56,4 @@ export async function pictureLimit(keyFrameFile: string, options: Options): Prom
   };
   const { cpuMillis } = await inChild<DecodeResult>('decode', decodeOptions, { ...options, ...IMAGE });
   return cpuMillis / 1000;
-}
-
-/** What the worker's own way from key frame to JPEG takes, beside whatever runs, the median: milliseconds. */
-export async function pictureMillis(
-  keyFrameFile: string,
-  paceMillis: number,
-  options: Options,
-): Promise<number> {
-  const pictureOptions: PictureMillisOptions = { keyFrameFile, paceMillis, pictures: options.quick ? 5 : 50 };
-  const millis = await inChild<number[]>('live-picture', pictureOptions, { ...options, ...IMAGE });
-  return quantile(
-    millis.sort((a, b) => a - b),
-    0.5,
-  );
 }

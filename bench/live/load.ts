@@ -4,7 +4,7 @@ import { cameraClip, FRAME_RATE } from '../media/camera-clip.ts';
 import { framesOf, trackOf } from '../media/get-media-body.ts';
 import type { Clip } from './cameras.ts';
 import { cpuSecondsOf, memoryOf, resetPeak } from './process-usage.ts';
-import { type RigOptions, startRig } from './rig.ts';
+import { type Picture, type RigOptions, startRig } from './rig.ts';
 import type { Passage } from './services.ts';
 
 export interface LoadOptions extends RigOptions {
@@ -33,6 +33,8 @@ export interface LoadResult {
   readonly bytesPerStream: number;
   readonly resultsPerStream: number;
   readonly passages: readonly Passage[];
+  /** See `timesPictures`; also those of before and after. */
+  readonly pictures: readonly Picture[];
 }
 
 export async function h264Clip(size: { width: number; height: number }): Promise<Clip> {
@@ -71,6 +73,7 @@ export async function measureLoad(options: LoadOptions): Promise<LoadResult> {
     const seconds = (performance.now() - since) / 1000;
     const emulatorCpu = (cpuSecondsOf(rig.emulatorPid) - emulatorBefore) / seconds;
     const sums = await rig.end();
+    const pictures = await rig.pictures();
 
     const { readOnlyMillis } = options;
     const readingPerStream = readOnlyMillis === 0 ? null : await rig.readOnly(readOnlyMillis);
@@ -83,6 +86,7 @@ export async function measureLoad(options: LoadOptions): Promise<LoadResult> {
       bytesPerStream: (after.bytes - before.bytes) / seconds / streams,
       resultsPerStream: (after.records - before.records) / seconds / streams,
       passages,
+      pictures,
     };
   } finally {
     await rig.close();

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -22,6 +22,8 @@ const PROGRAM = fileURLToPath(new URL('child.mjs', import.meta.url));
 /** Built by scripts/bench.mjs before; the bundle of the bench lies in node_modules/.cache of the clone. */
 const WORKER = fileURLToPath(new URL('../../../../dist/main.js', import.meta.url));
 
+const PICTURE_PROBE = fileURLToPath(new URL('../../../../bench/live/picture-probe.mjs', import.meta.url));
+
 const PARAMETER_NAME = 'bench';
 const START_MILLIS = 30_000;
 const ASK_AGAIN_MILLIS = 50;
@@ -31,9 +33,17 @@ export interface RigOptions {
   readonly streams: number;
   readonly inferenceInterval: number;
   readonly tls: boolean;
-  /** For the clip and the certificate. */
+  /** Whether it is noted when each picture is made; default: not. */
+  readonly timesPictures?: boolean;
+  /** For the clip, the certificate and what is noted. */
   readonly folder: string;
   readonly signal: AbortSignal;
+}
+
+/** From key frame to JPEG, milliseconds since the Unix epoch. */
+export interface Picture {
+  readonly start: number;
+  readonly end: number;
 }
 
 export interface Rig {
@@ -44,6 +54,8 @@ export interface Rig {
   readOnly(measuredMillis: number): Promise<number>;
   /** Ends the worker as Fargate does. @returns the sums of its metrics @throws {Error} if it fails, or has failed */
   end(): Promise<ReadonlyMap<MetricName, number>>;
+  /** In the order in which they were ready, when the worker has ended; none unless `timesPictures`. */
+  pictures(): Promise<readonly Picture[]>;
   /** Ends what still runs. */
   close(): Promise<void>;
 }
@@ -66,6 +78,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       emulatorPid: emulator.pid,
       ask: emulator.ask,
       end: worker.end,
+      pictures: worker.pictures,
       readOnly: async (measuredMillis) => {
         const reading: ReaderOptions = { url, streamNames, certificateFile, settlingMillis, measuredMillis };
         return await inChild<number>('live-reader', reading, { signal });
@@ -114,11 +127,13 @@ async function startEmulator(options: RigOptions, closers: Closers) {
 }
 
 function startWorker(
-  { signal }: RigOptions,
+  { signal, folder, timesPictures = false }: RigOptions,
   { url, certificateFile }: { url: string; certificateFile: string | null },
   closers: Closers,
 ) {
-  const child = spawn(process.execPath, [...IMAGE_NODE_FLAGS, WORKER, 'worker'], {
+  const picturesFile = join(folder, 'pictures.json');
+  const flags = [...IMAGE_NODE_FLAGS, ...(timesPictures ? ['--import', PICTURE_PROBE] : [])];
+  const child = spawn(process.execPath, [...flags, WORKER, 'worker'], {
     // Nothing else: what surrounds a benchmark is not to decide how it ends.
     env: {
       PATH: process.env['PATH'],
@@ -128,6 +143,7 @@ function startWorker(
       AWS_ENDPOINT_URL: url,
       ...(certificateFile === null ? {} : { NODE_EXTRA_CA_CERTS: certificateFile }),
       CONFIG_PARAMETER: PARAMETER_NAME,
+      PICTURES_FILE: picturesFile,
       ...IMAGE_ENVIRONMENT,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -159,7 +175,9 @@ function startWorker(
     }
     return sums;
   };
-  return { pid, failure, end };
+  const pictures = async (): Promise<Picture[]> =>
+    timesPictures ? JSON.parse(await readFile(picturesFile, 'utf8')) : [];
+  return { pid, failure, end, pictures };
 }
 
 /** @returns besides its id, what rejects when it ends before it is told to */

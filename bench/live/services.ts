@@ -33,6 +33,7 @@ export interface Counts {
 }
 
 /** Of one sampled frame, milliseconds of the emulator's monotonic clock. */
+/** A key frame's, milliseconds since the Unix epoch. */
 export interface Passage {
   /** The key frame's last byte was given to the system. */
   readonly sent: number;
@@ -147,7 +148,7 @@ export class Services {
   }
 
   async #invoke(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
-    const asked = performance.now();
+    const asked = performance.timeOrigin + performance.now();
     const attributes = String(incoming.headers['x-amzn-sagemaker-custom-attributes']);
     const [, streamName = '', fragmentNumber = ''] = /^id=([^/]+)\/(\d+)\//.exec(attributes) ?? [];
     const sent = this.#keyFrames.get(streamName)?.get(fragmentNumber);
