@@ -65,7 +65,7 @@ async function work(
     ...options
   }: Work = {},
 ) {
-  const clock = new FastClock(50);
+  const clock = new FastClock(20);
   const observed = recorded(clock);
   const frames: SampledFrame[] = [];
   const tenures: AbortSignal[] = [];
