@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
 /*
  * What a worker runs with in its image, as the Dockerfile has it.
  */
@@ -10,3 +13,23 @@ export const IMAGE_ENVIRONMENT: Readonly<Record<string, string>> = {
   MALLOC_MMAP_THRESHOLD_: '4194304',
   MALLOC_TRIM_THRESHOLD_: '16777216',
 };
+
+/** For `inChild`. */
+export const IN_IMAGE = { env: IMAGE_ENVIRONMENT, nodeFlags: IMAGE_NODE_FLAGS };
+
+/** Built by scripts/bench.mjs before; the bundle of the bench lies in node_modules/.cache of the clone. */
+const WORKER = fileURLToPath(new URL('../../../../dist/main.js', import.meta.url));
+
+/** Starts a worker as the image runs it. @param nodeFlags beside the image's */
+export function spawnWorker(
+  variables: Readonly<Record<string, string>>,
+  options: { nodeFlags?: readonly string[]; signal?: AbortSignal } = {},
+) {
+  const { nodeFlags = [], ...rest } = options;
+  return spawn(process.execPath, [...IMAGE_NODE_FLAGS, ...nodeFlags, WORKER, 'worker'], {
+    ...rest,
+    // Nothing else: what surrounds a benchmark is not to decide how it ends.
+    env: { PATH: process.env['PATH'], ...IMAGE_ENVIRONMENT, ...variables },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}

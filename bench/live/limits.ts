@@ -9,7 +9,7 @@ import type { DecodeOptions, DecodeResult } from '../decode/contestant.ts';
 import type { KeyFrame } from '../decode/key-frame.ts';
 import type { CaseOptions } from '../harness/bench-case.ts';
 import { inChild } from '../harness/child.ts';
-import { IMAGE_ENVIRONMENT, IMAGE_NODE_FLAGS } from '../harness/image.ts';
+import { IN_IMAGE } from '../harness/image.ts';
 import { getMediaBody } from '../media/get-media-body.ts';
 import type { ParseOptions, ParseResult } from '../parse/contestant.ts';
 import type { Clip } from './cameras.ts';
@@ -17,7 +17,6 @@ import type { Clip } from './cameras.ts';
 type Options = Pick<CaseOptions, 'quick' | 'signal'>;
 
 const CHUNK_BYTES = 64 * 1024;
-const IMAGE = { env: IMAGE_ENVIRONMENT, nodeFlags: IMAGE_NODE_FLAGS };
 
 /** Of the faster of FFmpeg's demuxer and ours, the body in memory or in the page cache: CPU seconds for each byte. */
 export async function demuxLimit(clip: Clip, folder: string, options: Options): Promise<number> {
@@ -54,6 +53,6 @@ export async function pictureLimit(keyFrameFile: string, options: Options): Prom
     pictureFile: `${keyFrameFile}.jpeg`,
     pictures: options.quick ? 5 : 25,
   };
-  const { cpuMillis } = await inChild<DecodeResult>('decode', decodeOptions, { ...options, ...IMAGE });
+  const { cpuMillis } = await inChild<DecodeResult>('decode', decodeOptions, { ...options, ...IN_IMAGE });
   return cpuMillis / 1000;
 }

@@ -10,7 +10,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { Closers } from '../../src/core/closers.ts';
 import type { MetricName } from '../../src/core/metric-names.ts';
 import { inChild } from '../harness/child.ts';
-import { IMAGE_ENVIRONMENT, IMAGE_NODE_FLAGS } from '../harness/image.ts';
+import { spawnWorker } from '../harness/image.ts';
 import type { Clip } from './cameras.ts';
 import { loopbackCertificate } from './certificate.ts';
 import type { EmulatorOptions, Questions } from './emulator.ts';
@@ -19,9 +19,7 @@ import type { ReaderOptions } from './reader.ts';
 /** The bundle of ../child.ts, beside which this part of it lies. */
 const PROGRAM = fileURLToPath(new URL('child.mjs', import.meta.url));
 
-/** Built by scripts/bench.mjs before; the bundle of the bench lies in node_modules/.cache of the clone. */
-const WORKER = fileURLToPath(new URL('../../../../dist/main.js', import.meta.url));
-
+/** As it lies in the clone; the bundle of the bench lies in its node_modules/.cache. */
 const PICTURE_PROBE = fileURLToPath(new URL('../../../../bench/live/picture-probe.mjs', import.meta.url));
 
 const PARAMETER_NAME = 'bench';
@@ -132,21 +130,17 @@ function startWorker(
   closers: Closers,
 ) {
   const picturesFile = join(folder, 'pictures.json');
-  const flags = [...IMAGE_NODE_FLAGS, ...(timesPictures ? ['--import', PICTURE_PROBE] : [])];
-  const child = spawn(process.execPath, [...flags, WORKER, 'worker'], {
-    // Nothing else: what surrounds a benchmark is not to decide how it ends.
-    env: {
-      PATH: process.env['PATH'],
-      AWS_REGION: 'us-east-1',
-      AWS_ACCESS_KEY_ID: 'bench',
-      AWS_SECRET_ACCESS_KEY: 'bench',
-      AWS_ENDPOINT_URL: url,
-      ...(certificateFile === null ? {} : { NODE_EXTRA_CA_CERTS: certificateFile }),
-      CONFIG_PARAMETER: PARAMETER_NAME,
-      PICTURES_FILE: picturesFile,
-      ...IMAGE_ENVIRONMENT,
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
+  const variables = {
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'bench',
+    AWS_SECRET_ACCESS_KEY: 'bench',
+    AWS_ENDPOINT_URL: url,
+    ...(certificateFile === null ? {} : { NODE_EXTRA_CA_CERTS: certificateFile }),
+    CONFIG_PARAMETER: PARAMETER_NAME,
+    PICTURES_FILE: picturesFile,
+  };
+  const child = spawnWorker(variables, {
+    nodeFlags: timesPictures ? ['--import', PICTURE_PROBE] : [],
     signal,
   });
   // What the SDK says of Node.js's version, and why the process cannot start.

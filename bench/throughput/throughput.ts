@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { until } from '../../test/e2e/local.ts';
 import { atLeast, type BenchCase, type CaseOptions, type CaseResult } from '../harness/bench-case.ts';
 import { inChild, ownUsage } from '../harness/child.ts';
-import { IMAGE_ENVIRONMENT, IMAGE_NODE_FLAGS } from '../harness/image.ts';
+import { IN_IMAGE } from '../harness/image.ts';
 import { measured, ratio } from '../harness/measured.ts';
 import { alternate } from '../harness/rounds.ts';
 import { cpuSecondsOf } from '../live/process-usage.ts';
@@ -44,7 +44,7 @@ async function measure(services: Services, options: CaseOptions): Promise<CaseRe
     payload: payload.toString('base64'),
   };
   const runDecoder = async (pictures: number) => {
-    const inImage = { ...options, env: IMAGE_ENVIRONMENT, nodeFlags: IMAGE_NODE_FLAGS };
+    const inImage = { ...options, ...IN_IMAGE };
     return await inChild<DecoderResult>('throughput-decoder', { ...keyFrame, pictures }, inImage);
   };
   const { pictureBytes } = await runDecoder(1);

@@ -1,8 +1,4 @@
-import { spawn } from 'node:child_process';
-import { IMAGE_ENVIRONMENT, IMAGE_NODE_FLAGS } from '../harness/image.ts';
-
-/** Built by scripts/bench.mjs before. */
-const PROGRAM = 'dist/main.js';
+import { spawnWorker } from '../harness/image.ts';
 
 export interface Worker {
   readonly pid: number;
@@ -16,12 +12,8 @@ export interface Worker {
 
 /** A worker as the image runs it. */
 export function startWorker(variables: Readonly<Record<string, string>>): Worker {
-  const child = spawn(process.execPath, [...IMAGE_NODE_FLAGS, PROGRAM, 'worker'], {
-    // Nothing else: what surrounds a benchmark is not to decide how it ends.
-    env: { PATH: process.env['PATH'], ...IMAGE_ENVIRONMENT, ...variables },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  if (child.pid === undefined) throw new Error(`${PROGRAM} does not start`);
+  const child = spawnWorker(variables);
+  if (child.pid === undefined) throw new Error(`${child.spawnfile} does not start`);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
