@@ -28,7 +28,8 @@ export async function demuxLimit(clip: Clip, folder: string, options: Options): 
   };
   const file = await write('body.mkv', bytes);
   const oneFragment = await write('one-fragment.mkv', 1);
-  const parseOptions: ParseOptions = { parser: 'kvs-inference', file, chunkBytes: CHUNK_BYTES };
+  const { quick } = options;
+  const parseOptions: ParseOptions = { parser: 'kvs-inference', file, chunkBytes: CHUNK_BYTES, quick };
   const ours = await inChild<ParseResult>('parse', parseOptions, options);
   const demux = (of: string) => inChild<number>('demux', { file: of }, options);
   // Its start is not what it is measured by.

@@ -79,7 +79,7 @@ async function writeFiles(folder: string, clip: Video, bytes: number): Promise<F
 async function measure({ camera, oneFragment, bySize }: Files, options: CaseOptions): Promise<CaseResult> {
   const { size } = await stat(camera);
   const run = (parser: ParserName, file: string, chunkBytes: number) => {
-    const parsing: ParseOptions = { parser, file, chunkBytes };
+    const parsing: ParseOptions = { parser, file, chunkBytes, quick: options.quick };
     return inChild<ParseResult>('parse', parsing, options);
   };
   const ffmpeg = ffmpegDemuxer(options);
