@@ -33,7 +33,8 @@ export interface MediaBody {
   /**
    * Gives the chunks to `write`, in order, each as soon as it is there; where `write` returns a promise, the next one
    * when that has resolved. Resolves at the end of the body, which may come at any time and means "ask again", never
-   * "done". Rejects with what has ended it before, or with what `write` fails with. Leaves the connection closed.
+   * "done". Rejects with what has ended it before, or with what `write` fails with: the connection is closed at once, but
+   * it settles only when the last `write` has.
    */
   read(write: WriteChunk): Promise<void>;
 }

@@ -52,14 +52,31 @@ test('what breaks the stream is thrown', async () => {
   await expect(reading).rejects.toThrow('cut');
 });
 
-test('a signal ends it at once, also while a chunk is being taken', async () => {
+test.each([
+  ['a signal', (_readable: PassThrough, stop: AbortController) => stop.abort(new Error('enough'))],
+  ['a cut', (readable: PassThrough) => readable.destroy(new Error('enough'))],
+])('%s closes it at once, but it is over when the chunk has been taken', async (_what, end) => {
   const readable = new PassThrough();
   const stop = new AbortController();
-  const reading = readChunks(readable, () => new Promise(() => undefined), stop.signal);
+  const events: string[] = [];
+  let take = () => {};
+  const taken = new Promise<void>((resolve) => {
+    take = resolve;
+  });
+  const reading = readChunks(readable, () => taken, stop.signal).finally(() => events.push('over'));
   readable.write('a');
   await nextTurn();
-  stop.abort(new Error('enough'));
-  await expect(reading).rejects.toThrow('enough');
+  end(readable, stop);
   expect(readable.destroyed).toBe(true);
+  await nextTurn();
+  events.push('taken');
+  take();
+  await expect(reading).rejects.toThrow('enough');
+  expect(events).toEqual(['taken', 'over']);
+});
+
+test('nothing is read once the signal has aborted', async () => {
+  const stop = new AbortController();
+  stop.abort(new Error('enough'));
   await expect(readChunks(chunks('a'), () => undefined, stop.signal)).rejects.toThrow('enough');
 });
