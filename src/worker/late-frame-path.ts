@@ -39,8 +39,14 @@ export class LateFramePath {
   behind(source: MediaSource): MediaSource {
     return {
       open: async (stream, position, signal) => {
-        const body = await source.open(stream, position, signal);
-        await this.#made();
+        if (this.#path !== null) return await source.open(stream, position, signal);
+        const failed = new AbortController();
+        const body = await source.open(stream, position, AbortSignal.any([signal, failed.signal]));
+        await this.#made().catch((error: unknown) => {
+          // Nobody reads the body.
+          failed.abort(error);
+          throw error;
+        });
         return body;
       },
     };

@@ -140,9 +140,12 @@ export class Worker {
       end.abort();
     }
     await running;
-    await this.#frames.close();
-    this.#source.close();
-    this.#metrics.flush();
+    try {
+      await this.#frames.close();
+    } finally {
+      this.#source.close();
+      this.#metrics.flush();
+    }
     this.#log.info('worker stopped');
   }
 

@@ -66,8 +66,16 @@ test('code that cannot be loaded gives no body, and is said', async () => {
   const path = latePath(async () => {
     throw new Error('no FFmpeg');
   });
-  const late = path.behind({ open: async () => ({ read: async () => undefined }) });
+  let ofBody = signal;
+  const late = path.behind({
+    open: async (_stream, _position, bodySignal) => {
+      ofBody = bodySignal;
+      return { read: async () => undefined };
+    },
+  });
   await expect(late.open(STREAM, BEGINNING, signal)).rejects.toThrow('no FFmpeg');
+  // Its connection is closed.
+  expect(ofBody.aborted).toBe(true);
   await path.failed;
   await expect(path.close()).rejects.toThrow('no FFmpeg');
 });
