@@ -8,35 +8,49 @@ import type { Encoding } from './picture-size.ts';
  * a new one is given and gives back, 15 MB for a JPEG of 1080p, costs 1 ms of 15 and leaves the heap in pieces.
  */
 export class PictureEncoders {
-  readonly #maxIdle: number;
+  readonly #size: number;
+  #running = 0;
   /** The one used last is last. */
   readonly #idle: { readonly key: string; readonly encoder: PictureEncoder }[] = [];
 
-  /** @param maxIdle how many are kept */
-  constructor(maxIdle: number) {
-    this.#maxIdle = maxIdle;
+  /** @param size how many encode at once; no more are kept beside them */
+  constructor(size: number) {
+    this.#size = size;
   }
 
   /** @throws {KvsInferenceError} ENCODE_FAILED */
   async encode(frame: Frame, format: PictureFormat, encoding: Encoding): Promise<Buffer> {
     const { num, den } = frame.sampleAspectRatio;
     const key = `${format} ${encoding.width}x${encoding.height} ${encoding.quality} ${num}:${den}`;
-    const encoder = this.#take(key) ?? new PictureEncoder(format, encoding, frame.sampleAspectRatio);
-    let data: Buffer;
+    const kept = this.#take(key);
+    this.#running += 1;
+    this.#closeExcess();
     try {
-      data = await encoder.encode(frame);
-    } catch (error) {
-      encoder.close();
-      throw error;
+      const encoder = kept ?? new PictureEncoder(format, encoding, frame.sampleAspectRatio);
+      let data: Buffer;
+      try {
+        data = await encoder.encode(frame);
+      } catch (error) {
+        encoder.close();
+        throw error;
+      }
+      this.#idle.push({ key, encoder });
+      return data;
+    } finally {
+      this.#running -= 1;
+      this.#closeExcess();
     }
-    this.#idle.push({ key, encoder });
-    if (this.#idle.length > this.#maxIdle) this.#idle.shift()?.encoder.close();
-    return data;
   }
 
   /** Frees those that are kept. */
   close(): void {
     for (const { encoder } of this.#idle.splice(0)) encoder.close();
+  }
+
+  #closeExcess(): void {
+    while (this.#idle.length + this.#running > this.#size && this.#idle.length > 0) {
+      this.#idle.shift()?.encoder.close();
+    }
   }
 
   #take(key: string): PictureEncoder | null {

@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import {
   AV_LOG_QUIET,
   AV_PIX_FMT_RGB8,
@@ -18,7 +19,7 @@ import {
 } from 'node-av/constants';
 import { Frame, Log, SoftwareScaleContext } from 'node-av/lib';
 import { encodePicture, type PictureFormat } from '../../src/video/encoder.ts';
-import { allocatePicture } from '../../src/video/picture-encoder.ts';
+import { allocatePicture, PictureEncoder } from '../../src/video/picture-encoder.ts';
 import { PictureEncoders } from '../../src/video/picture-encoders.ts';
 import { Random } from '../support/random.ts';
 import { as, decode, PICTURE_CODECS, rgb } from './pictures.ts';
@@ -126,4 +127,18 @@ test('an encoder that has failed is not used again', async () => {
   });
   expect(await encodePicture(good, as('jpeg'), encoders)).toEqual(expected);
   encoders.close();
+});
+
+test('there are never more encoders than encode at once', async () => {
+  const close = jest.spyOn(PictureEncoder.prototype, 'close');
+  const encoders = new PictureEncoders(2);
+  const frame = noise(1, AVCOL_SPC_UNSPECIFIED);
+  for (const format of ['jpeg', 'bmp'] as const) await encodePicture(frame, as(format), encoders);
+  expect(close).toHaveBeenCalledTimes(0);
+  const third = encodePicture(frame, as('png'), encoders);
+  expect(close).toHaveBeenCalledTimes(1);
+  await third;
+  encoders.close();
+  expect(close).toHaveBeenCalledTimes(3);
+  close.mockRestore();
 });
