@@ -140,7 +140,10 @@ export class Inquiry {
       type: 'inference',
       inference: { error, attempts: calls.attempts, picture: null },
     });
-    this.#checkAge(frame);
+    const waited = (millis: number) => {
+      if (calls.attempts === 0) metrics.observe('QueueWait', frame.streamName, Math.round(millis));
+    };
+    this.#checkAge(frame, () => waited(startedAt - since));
     if (control.isGivenUp) return failed(this.#givenUp());
     let picture: Picture;
     try {
@@ -155,9 +158,8 @@ export class Inquiry {
     });
     if (!hasPassed) return { type: 'sentAway' };
     try {
+      waited(startedAt - since + clock.monotonic() - readyAt);
       this.#checkAge(frame);
-      const waitMillis = startedAt - since + clock.monotonic() - readyAt;
-      if (calls.attempts === 0) metrics.observe('QueueWait', frame.streamName, Math.round(waitMillis));
       return await this.#ask(frame, picture, calls, slot);
     } finally {
       control.gate.leave();
@@ -208,10 +210,11 @@ export class Inquiry {
     return new KvsInferenceError('ENDPOINT_GIVEN_UP', `endpoint "${name}" is down, and configured no more`);
   }
 
-  #checkAge(frame: SampledFrame): void {
+  #checkAge(frame: SampledFrame, onTooOld?: () => void): void {
     const { maxFrameAgeInMilli: maxAge } = this.#options.config();
     const age = ageOf(frame, this.#options.clock);
     if (maxAge === 0 || age <= maxAge) return;
+    onTooOld?.();
     throw new KvsInferenceError('TOO_OLD', `frame is ${age} ms old`);
   }
 

@@ -287,6 +287,8 @@ describe('dropping', () => {
       expect(run.ends.get(1)).toBe('DROPPED');
       expect(drops(run)).toMatchObject([{ reason: 'TOO_OLD', ids: ['front/7/1'] }]);
       expect(run.total('FramesDropped', 'front')).toBe(1);
+      // What has waited for too long has waited.
+      expect(valuesOf(run, 'QueueWait')).toHaveLength(3);
     });
   });
 });
