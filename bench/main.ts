@@ -27,7 +27,10 @@ interface Options {
 
 async function bench(names: readonly string[], options: Options): Promise<void> {
   const interrupted = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
+  // Not once: npm hands a Ctrl-C on that the terminal has sent already.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
+  // Whoever read it has left.
+  for (const output of [process.stdout, process.stderr]) output.on('error', () => interrupted.abort());
   const machine = thisMachine();
   const colors = picocolors.createColors(process.stdout.isTTY === true);
   if (!options.json) process.stdout.write(`${machineText(machine)}\n`);
@@ -51,7 +54,7 @@ async function bench(names: readonly string[], options: Options): Promise<void> 
     }
   }
   if (options.json) process.stdout.write(`${JSON.stringify({ machine, quick: options.quick, results })}\n`);
-  if (options.save) await saveResults(machine, results);
+  if (options.save) await saveResults({ machine, rounds: options.rounds }, results);
 }
 
 async function runCase(one: BenchCase, { quick, rounds }: Options, signal: AbortSignal): Promise<CaseResult> {
@@ -89,7 +92,12 @@ const program = new Command('bench')
       .default(false)
       .conflicts('quick'),
   )
-  .option('--rounds <n>', 'how often each contestant runs', positiveInteger, ROUNDS)
+  .addOption(
+    new Option('--rounds <n>', 'how often each contestant runs')
+      .default(ROUNDS)
+      .argParser(positiveInteger)
+      .conflicts('quick'),
+  )
   .addHelpText(
     'after',
     `\nCases:\n${CASES.map(({ name, description }) => `  ${name.padEnd(22)}${description}`).join('\n')}`,

@@ -58,7 +58,7 @@ async function sharpEncoder(
   };
 }
 
-export type KeyFrameContestant = keyof typeof OF_KEY_FRAME;
+type KeyFrameContestant = keyof typeof OF_KEY_FRAME;
 export type FrameContestant = keyof typeof OF_FRAME;
 
 export async function maker(keyFrame: KeyFrame, task: Task): Promise<Make> {

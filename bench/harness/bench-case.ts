@@ -85,6 +85,6 @@ export function isReached({ figure, bound, direction }: Target): boolean {
   return direction === 'AT_LEAST' ? value >= bound : value <= bound;
 }
 
-export function medianOf(figure: Measured | number): number {
+function medianOf(figure: Measured | number): number {
   return typeof figure === 'number' ? figure : figure.median;
 }

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type SpawnOptionsWithoutStdio, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 /*
@@ -20,13 +20,20 @@ export const IN_IMAGE = { env: IMAGE_ENVIRONMENT, nodeFlags: IMAGE_NODE_FLAGS };
 /** Built by scripts/bench.mjs before; the bundle of the bench lies in node_modules/.cache of the clone. */
 const WORKER = fileURLToPath(new URL('../../../../dist/main.js', import.meta.url));
 
-/** Starts a worker as the image runs it. @param nodeFlags beside the image's */
+type SpawnOptions = Pick<SpawnOptionsWithoutStdio, 'killSignal' | 'signal' | 'timeout'>;
+
+/**
+ * Starts a worker as the image runs it.
+ *
+ * @param options.nodeFlags beside the image's
+ * @param options.script instead of the clone's build
+ */
 export function spawnWorker(
   variables: Readonly<Record<string, string>>,
-  options: { nodeFlags?: readonly string[]; signal?: AbortSignal } = {},
+  options: { nodeFlags?: readonly string[]; script?: string } & SpawnOptions = {},
 ) {
-  const { nodeFlags = [], ...rest } = options;
-  return spawn(process.execPath, [...IMAGE_NODE_FLAGS, ...nodeFlags, WORKER, 'worker'], {
+  const { nodeFlags = [], script = WORKER, ...rest } = options;
+  return spawn(process.execPath, [...IMAGE_NODE_FLAGS, ...nodeFlags, script, 'worker'], {
     ...rest,
     // Nothing else: what surrounds a benchmark is not to decide how it ends.
     env: { PATH: process.env['PATH'], ...IMAGE_ENVIRONMENT, ...variables },

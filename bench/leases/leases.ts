@@ -12,7 +12,7 @@ const MINUTES = 1;
 /** Virtual time: what else the machine does changes no figure, and one round says it all. */
 export const leases: BenchCase = {
   name: 'leases',
-  description: 'What leases cost in DynamoDB requests, from 10 to 10,000 of them, in the simulation',
+  description: 'what leases cost in DynamoDB requests, from 10 to 10,000 of them, in the simulation',
   async run(options) {
     const measure = async (count: number) => {
       const costs: CostsOptions = {

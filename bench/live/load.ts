@@ -7,7 +7,7 @@ import { cpuSecondsOf, memoryOf, resetPeak } from './process-usage.ts';
 import { type Picture, type RigOptions, startRig } from './rig.ts';
 import type { Passage } from './services.ts';
 
-export interface LoadOptions extends RigOptions {
+interface LoadOptions extends RigOptions {
   /** Before the first window, when all streams are read: code is compiled, memory comes to its size. */
   readonly settlingMillis: number;
   readonly windows: number;
@@ -32,7 +32,8 @@ export interface LoadResult {
   /** Of GetMedia's bodies, bytes, and of what was sampled: of a stream, for each second. */
   readonly bytesPerStream: number;
   readonly resultsPerStream: number;
-  readonly passages: readonly Passage[];
+  /** By window. */
+  readonly passages: readonly (readonly Passage[])[];
   /** See `timesPictures`; also those of before and after. */
   readonly pictures: readonly Picture[];
 }
@@ -57,7 +58,7 @@ export async function measureLoad(options: LoadOptions): Promise<LoadResult> {
     const before = await rig.ask('counts');
     const since = performance.now();
     const cpuPerStream: number[] = [];
-    const passages: Passage[] = [];
+    const passages: Passage[][] = [];
     for (let window = 0; window < windows; window += 1) {
       // Those of before belong to no window.
       await rig.ask('passages');
@@ -65,7 +66,7 @@ export async function measureLoad(options: LoadOptions): Promise<LoadResult> {
       await delay(windowMillis, null, { signal });
       const seconds = (performance.now() - start) / 1000;
       cpuPerStream.push((cpuSecondsOf(rig.workerPid) - cpuBefore) / seconds / streams);
-      passages.push(...(await rig.ask('passages')));
+      passages.push(await rig.ask('passages'));
       await afterWindow?.();
     }
     const memory = memoryOf(rig.workerPid);

@@ -32,7 +32,6 @@ export interface Counts {
   readonly records: number;
 }
 
-/** Of one sampled frame, milliseconds of the emulator's monotonic clock. */
 /** A key frame's, milliseconds since the Unix epoch. */
 export interface Passage {
   /** The key frame's last byte was given to the system. */

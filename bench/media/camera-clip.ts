@@ -4,8 +4,8 @@ import { Random } from '../../test/support/random.ts';
 
 export const FRAME_RATE = 30;
 /** Frames from one key frame to the next: one fragment, a second. */
-export const GOP = 30;
-export const BIT_RATE = 4_000_000;
+const GOP = 30;
+const BIT_RATE = 4_000_000;
 /** In a single second the encoders do not come to what they are asked for. */
 const ASKED_BIT_RATE = 1.45 * BIT_RATE;
 

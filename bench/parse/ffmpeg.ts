@@ -11,7 +11,8 @@ const LEAST_SECONDS = 0.001;
 /** FFmpeg's demuxer: that of the program where it is on the PATH, else that of node-av. */
 export function ffmpegDemuxer(options: { signal: AbortSignal }) {
   const isProgram = ffmpegVersion() !== null;
-  const seconds = isProgram ? programSeconds : (file: string) => inChild<number>('demux', { file }, options);
+  const seconds = (file: string) =>
+    isProgram ? programSeconds(file, options) : inChild<number>('demux', { file }, options);
   return {
     name: isProgram ? 'ffmpeg -c copy' : "node-av's demuxer",
     /** @returns CPU seconds for `file`, without those for the start, which `shortFile` tells */
@@ -20,9 +21,10 @@ export function ffmpegDemuxer(options: { signal: AbortSignal }) {
   };
 }
 
-async function programSeconds(file: string): Promise<number> {
+async function programSeconds(file: string, { signal }: { signal: AbortSignal }): Promise<number> {
   const input = ['-nostdin', '-hide_banner', '-benchmark', '-i', file];
-  const { stderr } = await execute('ffmpeg', [...input, '-map', '0', '-c', 'copy', '-f', 'null', '-']);
+  const args = [...input, '-map', '0', '-c', 'copy', '-f', 'null', '-'];
+  const { stderr } = await execute('ffmpeg', args, { signal });
   const [, user, system] = /bench: utime=([\d.]+)s stime=([\d.]+)s/.exec(stderr) ?? [];
   return Number(user) + Number(system);
 }

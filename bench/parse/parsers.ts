@@ -6,7 +6,7 @@ import { isSampled } from '../../src/video/sampler.ts';
 const INFERENCE_INTERVAL = 6;
 
 /** One pass over the bytes. */
-export interface Parsing {
+interface Parsing {
   /** @returns a promise where the parser does not work at once */
   write(chunk: Buffer): Promise<void> | void;
   end?(): Promise<void> | void;

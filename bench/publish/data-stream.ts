@@ -8,7 +8,7 @@ const RECORD =
 const HEADERS = { 'content-type': 'application/x-amz-json-1.1' };
 
 /** What has come since the last time. */
-export interface Arrived {
+interface Arrived {
   readonly requests: number;
   readonly records: number;
   /** Of the requests' bodies. */

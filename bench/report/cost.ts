@@ -11,8 +11,8 @@ const TASK_HOUR = 0.03238 + 2 * 0.00356 + 0.005;
 /** A GB that GetMedia gives (https://aws.amazon.com/kinesis/video-streams/pricing/). */
 const GET_MEDIA_GB = 0.0085;
 const NAT = { hour: 0.045, gigabyte: 0.045 };
-/** A month's writes and reads of one stream's lease: `npm run bench leases`. */
-const LEASE = 0.34;
+/** A month's writes and reads of one stream's lease, 50 a worker: `npm run bench leases`. */
+const LEASE = 0.354;
 /** A data stream on demand (https://aws.amazon.com/kinesis/data-streams/pricing/), by record of 2 KB. */
 const DATA_STREAM = { hour: 0.04, gigabyteIn: 0.08, gigabyteOut: 0.04, recordBytes: 2048 };
 /** The parser: 30 ms of 256 MB, at most four times a second. */
@@ -27,7 +27,7 @@ const LEASES_PER_WORKER = 50;
 /** Of a camera of 4 Mbit/s. */
 const BYTES_PER_SECOND = 4e6 / 8;
 
-export interface MonthlyCost {
+interface MonthlyCost {
   readonly tasks: number;
   /** Dollars. */
   readonly fargate: number;

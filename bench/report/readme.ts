@@ -7,12 +7,12 @@ const VIDEO = '1080p';
 /** The small table that the README begins its figures with. */
 export function summaryMarkdown({ load = [], addedMillis }: Figures): string {
   const head = [
-    '| video | sampled | streams a vCPU | at 60 % CPU | $ a stream and month |',
+    '| video | sampled | streams a vCPU | at 60 % CPU | $ a stream and month, of 100 |',
     '|---|---|--:|--:|--:|',
   ];
   const rows = load.map(({ video, inferenceInterval, coresPerStream }) => {
     const cost = monthlyCost(100, inferenceInterval, coresPerStream).total / 100;
-    const streams = [1 / coresPerStream, TARGET_CPU / coresPerStream].map((count) => Math.floor(count));
+    const streams = [1 / coresPerStream, TARGET_CPU / coresPerStream].map((count) => Math.round(count));
     return `| ${video} | ${everyNth(inferenceInterval)} | ${streams.join(' | ')} | ${cost.toFixed(2)} |`;
   });
   const lag =
@@ -55,7 +55,7 @@ export function withBlock(document: string, name: string, text: string): string 
   return `${document.slice(0, from + start.length)}\n${text}\n${document.slice(to)}`;
 }
 
-function everyNth(interval: number): string {
+export function everyNth(interval: number): string {
   return interval === 1 ? 'each I-frame' : `each ${interval}th I-frame`;
 }
 

@@ -5,7 +5,6 @@ import {
   type Cell,
   type Column,
   isReached,
-  medianOf,
   type Table,
   type Target,
 } from '../harness/bench-case.ts';
@@ -64,7 +63,7 @@ function plainTable({ columns, rows }: Table, colors: Colors): string {
 }
 
 /** `12.3 ±4 %`: the median, and half of the way from the smallest to the largest. */
-function cellText(cell: Cell, column: Column | undefined): string {
+function cellText(cell: Cell, column?: Column): string {
   const digits = column?.digits ?? 2;
   if (cell === null) return '–';
   if (typeof cell === 'string') return cell;
@@ -74,5 +73,5 @@ function cellText(cell: Cell, column: Column | undefined): string {
 }
 
 function targetText({ what, figure, bound, direction }: Target): string {
-  return `${what}: ${medianOf(figure).toFixed(2)} (${direction === 'AT_LEAST' ? '≥' : '≤'} ${bound})`;
+  return `${what}: ${cellText(figure)} (${direction === 'AT_LEAST' ? '≥' : '≤'} ${bound})`;
 }

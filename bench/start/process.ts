@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
+import { spawnWorker } from '../harness/image.ts';
+import { cpuSecondsOf } from '../live/process-usage.ts';
 import type { Arrival, startServices } from './services.ts';
 
 /** From the call that starts a process. */
@@ -13,8 +14,6 @@ export interface Start {
   readonly startedNanos: bigint;
 }
 
-/** Of /proc/PID/stat in a second, proc_pid_stat(5). */
-const TICKS = 100;
 const PATIENCE_MILLIS = 60_000;
 
 /** A worker from exec to its first GetMedia request. It is killed then. */
@@ -26,20 +25,16 @@ export async function startWorker(
 ): Promise<Start> {
   const media = services.untilMedia();
   const startedNanos = process.hrtime.bigint();
-  const worker = spawn(process.execPath, [script, 'worker'], {
-    env: { ...process.env, ...services.env, CONFIG_PARAMETER: applicationName },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    signal,
-    killSignal: 'SIGKILL',
-    timeout: PATIENCE_MILLIS,
-  });
+  const variables = { ...services.env, CONFIG_PARAMETER: applicationName };
+  const ending = { signal, killSignal: 'SIGKILL', timeout: PATIENCE_MILLIS } as const;
+  const worker = spawnWorker(variables, { script, ...ending });
   const lines = Promise.all([text(worker.stdout), text(worker.stderr)]);
   const closed = once(worker, 'close');
   const early = closed.then(async () => {
     throw new Error(`the worker has asked for no media: ${(await lines).join('')}`);
   });
   const arrivals = await Promise.race([media, early]);
-  const cpuSeconds = cpuSecondsOf(worker.pid);
+  const cpuSeconds = process.platform === 'linux' ? cpuSecondsOf(Number(worker.pid)) : null;
   worker.kill('SIGKILL');
   await closed;
   const last = arrivals.at(-1)?.atNanos ?? startedNanos;
@@ -57,13 +52,4 @@ export async function startImports(
   const { atNanos, cpuSeconds, names } = JSON.parse(output);
   if (names.length === 0) throw new Error(`${script} has imported nothing`);
   return { seconds: Number(BigInt(atNanos) - startedNanos) / 1e9, cpuSeconds };
-}
-
-function cpuSecondsOf(pid: number | undefined): number | null {
-  try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-    return (Number(fields[11]) + Number(fields[12])) / TICKS;
-  } catch {
-    return null;
-  }
 }

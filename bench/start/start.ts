@@ -33,7 +33,7 @@ type Started = Pick<Start, 'seconds' | 'cpuSeconds'> & Partial<Start>;
 
 export const start: BenchCase = {
   name: 'start',
-  description: "From exec to the first GetMedia request; beside importing the SDK's clients and nothing else",
+  description: "from exec to the first GetMedia request; beside importing the SDK's clients and nothing else",
   async run(options) {
     await mkdir(CACHE, { recursive: true });
     const folder = await mkdtemp(join(CACHE, 'bench-start-'));
