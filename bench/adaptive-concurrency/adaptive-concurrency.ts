@@ -33,7 +33,7 @@ const SERVICES: readonly Service[] = [
 
 /**
  * With different factors and steps of the concurrency limit: the shipped queue, control and SageMaker client, over HTTP on
- * loopback, with frames always waiting. Measured at the server, after a while, as shares; one round takes 25 minutes.
+ * loopback, with frames always waiting. Measured at the server, after a while, as shares; it takes 17 minutes.
  */
 export const adaptiveConcurrency: BenchCase = {
   name: 'adaptive-concurrency',
