@@ -22,20 +22,17 @@ export class PictureEncoders {
   async encode(frame: Frame, format: PictureFormat, encoding: Encoding): Promise<Buffer> {
     const { num, den } = frame.sampleAspectRatio;
     const key = `${format} ${encoding.width}x${encoding.height} ${encoding.quality} ${num}:${den}`;
-    const kept = this.#take(key);
+    let encoder = this.#take(key);
     this.#running += 1;
     this.#closeExcess();
     try {
-      const encoder = kept ?? new PictureEncoder(format, encoding, frame.sampleAspectRatio);
-      let data: Buffer;
-      try {
-        data = await encoder.encode(frame);
-      } catch (error) {
-        encoder.close();
-        throw error;
-      }
+      encoder ??= new PictureEncoder(format, encoding, frame.sampleAspectRatio);
+      const data = await encoder.encode(frame);
       this.#idle.push({ key, encoder });
       return data;
+    } catch (error) {
+      encoder?.close();
+      throw error;
     } finally {
       this.#running -= 1;
       this.#closeExcess();
