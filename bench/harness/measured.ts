@@ -9,13 +9,12 @@ export interface Measured {
 
 /** @throws {Error} without a value, or with one that is no number: then nothing was measured */
 export function measured(values: readonly number[]): Measured {
-  const sorted = [...values].sort((a, b) => a - b);
-  const [smallest, largest] = [sorted[0], sorted.at(-1)];
-  if (smallest === undefined || largest === undefined || sorted.some(Number.isNaN)) {
+  if (values.length === 0 || values.some(Number.isNaN)) {
     throw new Error(`nothing measured: [${values.join(', ')}]`);
   }
-  const median = quantile(sorted, 0.5);
-  return { median, spread: median === 0 ? 0 : (largest - smallest) / Math.abs(median), values };
+  const median = quantile(values, 0.5);
+  const range = Math.max(...values) - Math.min(...values);
+  return { median, spread: median === 0 ? 0 : range / Math.abs(median), values };
 }
 
 /** Round by round, so that what slowed a whole round down is in neither. */
@@ -23,8 +22,9 @@ export function ratio(numerator: Measured, denominator: Measured): Measured {
   return measured(numerator.values.map((value, round) => value / (denominator.values[round] ?? Number.NaN)));
 }
 
-/** @param sorted ascending, with linear interpolation between two; @param part 0 to 1 */
-export function quantile(sorted: readonly number[], part: number): number {
+/** With linear interpolation between two values. @param part 0 to 1 */
+export function quantile(values: readonly number[], part: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
   const position = part * (sorted.length - 1);
   const below = sorted[Math.floor(position)] ?? Number.NaN;
   const above = sorted[Math.ceil(position)] ?? Number.NaN;

@@ -56,7 +56,7 @@ async function measure(options: CaseOptions): Promise<CaseResult> {
       windowMillis: seconds * 1000,
     });
     const pictureMillis = quantile(
-      load.pictures.map(({ start, end }) => end - start).sort((a, b) => a - b),
+      load.pictures.map(({ start, end }) => end - start),
       0.5,
     );
     const added = addedMillis(load);
@@ -124,14 +124,7 @@ function addedMillis({ passages, pictures }: Pick<LoadResult, 'passages' | 'pict
 
 /** Each window's quantile. */
 function ofWindows(added: readonly (readonly number[])[], part: number): Measured {
-  return measured(
-    added.map((millis) =>
-      quantile(
-        [...millis].sort((a, b) => a - b),
-        part,
-      ),
-    ),
-  );
+  return measured(added.map((millis) => quantile(millis, part)));
 }
 
 /** Of the frames, those that are sent while so many others are on their way to their call. */

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MetricName } from '../../src/core/metric-names.ts';
+import { cpuSecondsOf, memoryOf, resetPeak } from '../harness/process-usage.ts';
 import { cameraClip, FRAME_RATE } from '../media/camera-clip.ts';
 import { framesOf, trackOf } from '../media/get-media-body.ts';
 import type { Clip } from './cameras.ts';
-import { cpuSecondsOf, memoryOf, resetPeak } from './process-usage.ts';
 import { type Picture, type RigOptions, startRig } from './rig.ts';
 import type { Passage } from './services.ts';
 
@@ -32,7 +32,7 @@ export interface LoadResult {
   /** Of GetMedia's bodies, bytes, and of what was sampled: of a stream, for each second. */
   readonly bytesPerStream: number;
   readonly resultsPerStream: number;
-  /** By window. */
+  /** By window; those between two windows are with the later one. */
   readonly passages: readonly (readonly Passage[])[];
   /** See `timesPictures`; also those of before and after. */
   readonly pictures: readonly Picture[];
@@ -55,13 +55,13 @@ export async function measureLoad(options: LoadOptions): Promise<LoadResult> {
     await delay(settlingMillis, null, { signal });
     resetPeak(rig.workerPid);
     const emulatorBefore = cpuSecondsOf(rig.emulatorPid);
+    // Those of before belong to no window.
+    await rig.ask('passages');
     const before = await rig.ask('counts');
     const since = performance.now();
     const cpuPerStream: number[] = [];
     const passages: Passage[][] = [];
     for (let window = 0; window < windows; window += 1) {
-      // Those of before belong to no window.
-      await rig.ask('passages');
       const [cpuBefore, start] = [cpuSecondsOf(rig.workerPid), performance.now()];
       await delay(windowMillis, null, { signal });
       const seconds = (performance.now() - start) / 1000;

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { spawnWorker } from '../harness/image.ts';
-import { cpuSecondsOf } from '../live/process-usage.ts';
+import { cpuSecondsOf } from '../harness/process-usage.ts';
 import type { Arrival, startServices } from './services.ts';
 
 /** From the call that starts a process. */

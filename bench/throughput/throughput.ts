@@ -5,8 +5,8 @@ import { atLeast, type BenchCase, type CaseOptions, type CaseResult } from '../h
 import { inChild, ownUsage } from '../harness/child.ts';
 import { IN_IMAGE } from '../harness/image.ts';
 import { measured, ratio } from '../harness/measured.ts';
+import { cpuSecondsOf } from '../harness/process-usage.ts';
 import { alternate } from '../harness/rounds.ts';
-import { cpuSecondsOf } from '../live/process-usage.ts';
 import type { BareClientOptions } from './bare-client.ts';
 import type { DecoderOptions, DecoderResult } from './decoder.ts';
 import { HEIGHT, SERVICE_MILLIS, type Services, startServices, WIDTH } from './services.ts';
